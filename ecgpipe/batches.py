@@ -1,0 +1,33 @@
+"""What a method or an objective is given for one step."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Labeled:
+    """Crops in millivolts with their multi-hot targets."""
+
+    signal: Float[Tensor, "batch lead time"]
+    target: Float[Tensor, "batch label"]
+
+
+@dataclass(frozen=True)
+class Unlabeled:
+    """A weak view and one or more strong views of the same crops."""
+
+    weak: Float[Tensor, "batch lead time"]
+    strong: list[Float[Tensor, "batch lead time"]]
+    index: Int[Tensor, " batch"]
+
+
+@dataclass(frozen=True)
+class Pretext:
+    """What pretraining sees: crops, the targets if its pretraining names tasks, and whose they are."""
+
+    signal: Float[Tensor, "batch lead time"]
+    target: Float[Tensor, "batch label"] | None
+    patient: Int[Tensor, " batch"]
+    index: Int[Tensor, " batch"]

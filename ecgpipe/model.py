@@ -1,0 +1,138 @@
+"""Backbone, head, classifier, and the checkpoints they are kept in: safetensors that describe themselves."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ecgpipe import registry, settings
+
+
+class Backbone(nn.Module):
+    """An encoder: `(batch, lead, time)` to `(batch, token, dim)`, as `trunk(stem(signal))`."""
+
+    dim: int  # width of a token
+
+    def stem(self, signal: Float[Tensor, "batch lead time"]) -> Tensor:
+        """Turn a signal into whatever the trunk takes."""
+        raise NotImplementedError
+
+    def trunk(self, stemmed: Tensor) -> Float[Tensor, "batch token dim"]:
+        """Turn the stem's output into tokens."""
+        raise NotImplementedError
+
+    def layers(self) -> list[nn.Module]:
+        """The backbone's parts from input to output, for rates that differ with depth."""
+        return list(self.children())
+
+    def forward(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch token dim"]:
+        """Encode."""
+        return self.trunk(self.stem(signal))
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The published classification head of the PTB-XL benchmark (Strodthoff et al. 2020) without its hidden layer."""
+
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.5
+    norm: bool = True
+
+
+class Head(nn.Module):
+    """Pool tokens by maximum and mean, then classify."""
+
+    def __init__(self, dim: int, labels: int, config: HeadConfig = HeadConfig()) -> None:
+        super().__init__()
+        sizes = [2 * dim, *config.hidden, labels]
+        layers: list[nn.Module] = []
+        for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+            last = i == len(sizes) - 2
+            layers += [nn.BatchNorm1d(inputs)] if config.norm else []
+            layers += [nn.Dropout(config.dropout if last else config.dropout / 2)]
+            layers += [nn.Linear(inputs, outputs)] + ([] if last else [nn.ReLU()])
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch label"]:
+        """Return one logit a label."""
+        return self.layers(torch.cat([tokens.amax(dim=1), tokens.mean(dim=1)], dim=1))
+
+
+class Classifier(nn.Module):
+    """A backbone and, where there are labels, a head."""
+
+    def __init__(
+        self, backbone: Backbone, labels: tuple[str, ...] = (), head: HeadConfig = HeadConfig()
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.labels = labels
+        self.head_config = head
+        self.head = Head(backbone.dim, len(labels), head) if labels else None
+
+    def forward(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch label"]:
+        """Return one logit a label."""
+        assert self.head is not None, "a classifier without labels has no logits"
+        return self.head(self.backbone(signal))
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """Switch mode; a batch norm that does not learn keeps the statistics it has."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm) and not any(
+                p.requires_grad for p in module.parameters()
+            ):
+                module.eval()
+        return self
+
+
+def build_backbone(config: dict[str, Any], leads: int, where: str) -> Backbone:
+    """Build the backbone that settings name."""
+    name, values = settings.plugin(config, where)
+    plugin = registry.load("backbones", name)
+    return plugin.Backbone(
+        settings.build(plugin.Config, values, f"{where}: backbone {name}"), leads
+    )
+
+
+def save(path: Path, model: Classifier, metadata: dict[str, Any]) -> None:
+    """Write weights and metadata beside and rename; `metadata` states backbone, leads, fs and whatever shaped them."""
+    missing = {"backbone", "leads", "fs"} - metadata.keys()
+    assert not missing, f"a checkpoint must state {missing}"
+    header = {**metadata, "labels": list(model.labels), "head": asdict(model.head_config)}
+    part = path.with_name(path.name + ".part")
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()},
+        part,
+        metadata={"ecgpipe": json.dumps(header, sort_keys=True)},
+    )
+    os.replace(part, path)
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Read what a checkpoint says of itself."""
+    with safe_open(path, framework="pt") as file:
+        header = (file.metadata() or {}).get("ecgpipe")
+    if header is None:
+        raise ValueError(f"{path}: not a checkpoint of ecgpipe: its header has no `ecgpipe` entry")
+    return json.loads(header)
+
+
+def load(path: Path) -> tuple[Classifier, dict[str, Any]]:
+    """Rebuild the model that a checkpoint describes, with its weights, and return both model and metadata."""
+    metadata = read_metadata(path)
+    backbone = build_backbone(metadata["backbone"], len(metadata["leads"]), str(path))
+    head = settings.build(HeadConfig, metadata["head"], f"{path}: head")
+    model = Classifier(backbone, tuple(metadata["labels"]), head)
+    with safe_open(path, framework="pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
+    model.load_state_dict(weights)
+    return model, metadata

@@ -1,0 +1,78 @@
+"""Predictions: what a model said of every valid and test record, one HDF5 group a condition."""
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import h5py
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One row a record (or window); `part` is `valid` or `test`."""
+
+    labels: tuple[str, ...]
+    record: np.ndarray  # names, (row,)
+    patient: np.ndarray  # names, (row,)
+    start: Float[np.ndarray, " row"]  # seconds into the recording
+    part: np.ndarray  # `valid` or `test`, (row,)
+    target: Bool[np.ndarray, "row label"]
+    probability: Float[np.ndarray, "row label"]
+
+    def of(self, part: str) -> "Predictions":
+        """Take the rows of one part."""
+        rows = self.part == part
+        taken = {
+            field.name: getattr(self, field.name)[rows]
+            for field in fields(self)
+            if field.name != "labels"
+        }
+        return Predictions(labels=self.labels, **taken)
+
+
+def write(path: Path, conditions: dict[str, Predictions], attributes: dict[str, str]) -> None:
+    """Write every condition's predictions beside and rename."""
+    part = path.with_name(path.name + ".part")
+    with h5py.File(part, "w") as file:
+        file.attrs.update(attributes)
+        for condition, predictions in conditions.items():
+            group = file.create_group(condition)
+            group.attrs["labels"] = list(predictions.labels)
+            for field in fields(predictions):
+                if field.name == "labels":
+                    continue
+                values = getattr(predictions, field.name)
+                group[field.name] = (
+                    values.astype(h5py.string_dtype()) if values.dtype.kind in "OUT" else values
+                )
+    os.replace(part, path)
+
+
+def read(path: Path, condition: str = "clean") -> Predictions:
+    """Read one condition's predictions."""
+    with h5py.File(path) as file:
+        if condition not in file:
+            raise KeyError(f"{path}: no condition {condition!r}; there are: {', '.join(file)}")
+        group = file[condition]
+        columns = {
+            field.name: group[field.name].asstr()[()]
+            if group[field.name].dtype.kind == "O"
+            else group[field.name][()]
+            for field in fields(Predictions)
+            if field.name != "labels"
+        }
+        return Predictions(labels=tuple(group.attrs["labels"]), **columns)
+
+
+def conditions(path: Path) -> list[str]:
+    """Name the conditions that were predicted."""
+    with h5py.File(path) as file:
+        return list(file)
+
+
+def attributes(path: Path) -> dict[str, str]:
+    """Read what the writer said of these predictions: revision, commit, hashes."""
+    with h5py.File(path) as file:
+        return dict(file.attrs)

@@ -1,0 +1,304 @@
+"""Settings: YAML where people write it, canonical JSON between rules and stages, frozen dataclasses in code."""
+
+import dataclasses
+import json
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """How a record becomes a signal."""
+
+    source: str  # which files of the release: `100hz`, `500hz`; a dataset names its sources
+    fs: int  # Hz, after resampling
+    seconds: float  # length of every signal, cropped at the end or padded with zeros
+    leads: tuple[str, ...]
+    band: tuple[float | None, float | None] = (
+        None,
+        None,
+    )  # Hz, zero-phase; None leaves that side open
+    missing_leads: str = "refuse"  # or `zero`
+    window: float | None = None  # seconds; long recordings are cut into windows of `seconds`
+    stride: float | None = None  # seconds between the starts of windows
+
+    def __post_init__(self) -> None:
+        if self.missing_leads not in ("refuse", "zero"):
+            raise ValueError(f"missing_leads: {self.missing_leads!r}; allowed: refuse, zero")
+        low, high = self.band
+        if (low is not None and low <= 0) or (high is not None and high >= self.fs / 2):
+            raise ValueError(
+                f"band {self.band} Hz must lie inside 0 and {self.fs / 2} Hz, half of fs {self.fs}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A dataset and the labels asked of it."""
+
+    datasets: tuple[str, ...]
+    vocabulary: str
+    labels: str | tuple[str, ...]  # a selection that the vocabulary names, or labels one by one
+    where: dict[str, tuple[Any, ...]] = dataclasses.field(
+        default_factory=dict
+    )  # column: allowed values
+    least: int = 0  # labels with fewer records than this are left out
+    keep_unlabeled: bool = False  # keep records that carry none of the labels
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """How a loss is minimised; shared by pretraining and finetuning."""
+
+    steps: int  # optimiser updates
+    validate_every: int  # steps; one line of history and one look at the valid part
+    batch: int = 64  # records (labeled ones, where there are unlabeled ones too)
+    unlabeled: int = 64  # unlabeled records in a batch, where the method uses them
+    crop: float = 2.5  # seconds
+    rate: float | tuple[float, ...] = (
+        1e-2  # learning rate; several are tried on valid, the best is kept
+    )
+    rate_decay: float = 1.0  # the stem learns at rate times this, the layers between in even steps
+    head_steps: int = 0  # at first only the head learns, this long
+    schedule: str = "one_cycle"  # or `cosine`, `constant`
+    warmup: float = 0.0  # share of the steps, for `cosine` and `constant`
+    weight_decay: float = 1e-2
+    clip: float | None = None  # largest norm of the gradient
+    ema: float | None = None  # decay of the average of weights that is validated and kept
+    patience: int | None = None  # validations without improvement before stopping
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("one_cycle", "cosine", "constant"):
+            raise ValueError(f"schedule: {self.schedule!r}; allowed: one_cycle, cosine, constant")
+        if self.steps < 0 or self.validate_every < 1:
+            raise ValueError(
+                f"steps {self.steps} must be >= 0 and validate_every {self.validate_every} >= 1"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretraining:
+    """One pretraining: what is trained, on which records, against which loss."""
+
+    preparation: str
+    objective: dict[str, Any]  # name, and what differs from the objective's defaults
+    fit: Fit
+    backbone: dict[str, Any] | None = None  # name, and what differs from the backbone's defaults
+    start: str | None = None  # the pretraining this one goes on from
+    datasets: tuple[str, ...] = ()  # records without labels
+    tasks: tuple[str, ...] = ()  # records with the labels of these tasks
+    seeds: int | None = None  # 1: every run starts from seed 0; None: from its own seed
+
+    def __post_init__(self) -> None:
+        if (self.backbone is None) == (self.start is None):
+            raise ValueError(
+                "a pretraining states either `backbone` (what is built) or `start` (what it goes on from)"
+            )
+        if bool(self.datasets) == bool(self.tasks):
+            raise ValueError(
+                "a pretraining states either `datasets` (without labels) or `tasks` (with labels)"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a pretrained model is finetuned."""
+
+    adapter: dict[str, Any]
+    method: dict[str, Any]
+    fit: Fit
+    head: dict[str, Any] = dataclasses.field(
+        default_factory=dict
+    )  # what differs from `model.HeadConfig`
+    views: dict[str, tuple[Any, ...]] = dataclasses.field(
+        default_factory=dict
+    )  # labeled, weak, strong
+    rounds: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """How test signals are disturbed before prediction."""
+
+    noise: str | None = None  # a function of `augment` that makes noise
+    snr: float | None = None  # dB
+    missing: tuple[str, ...] = ()  # leads set to zero
+    swapped: tuple[tuple[str, str], ...] = ()  # pairs of leads exchanged
+    gain: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A full grid of runs; a study is the union of its grids."""
+
+    pretrainings: tuple[str, ...]
+    recipes: tuple[str, ...]
+    tasks: tuple[str, ...]
+    splits: tuple[str, ...]
+    budgets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    conditions: tuple[str, ...] = ("clean",)
+    scored_on: tuple[str, ...] = ()  # none: the run's own task
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Which grids of runs, tables and figures."""
+
+    study: str
+    grids: tuple[Grid, ...]
+    tables: tuple[str, ...]
+    figures: tuple[str, ...]
+    mirror: str | None = None  # another place of the same shape to fetch releases from
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Run:
+    """One arm on one task, split, budget and seed, scored on one task."""
+
+    pretraining: str
+    recipe: str
+    task: str
+    split: str
+    budget: str
+    seed: int
+    scored_on: str
+    conditions: tuple[str, ...] = ("clean",)
+
+    @property
+    def folder(self) -> Path:
+        """Where this run lives below `results/`."""
+        return Path(
+            "runs",
+            self.pretraining,
+            self.recipe,
+            self.task,
+            self.split,
+            self.budget,
+            str(self.seed),
+        )
+
+    @property
+    def arm(self) -> str:
+        """What a comparison compares."""
+        return f"{self.pretraining} + {self.recipe}"
+
+
+def runs(study: Study) -> list[Run]:
+    """Unite the grids of a study; a run that two grids name gets the conditions of both."""
+    conditions: dict[Run, dict[str, None]] = {}
+    for grid in study.grids:
+        for pretraining in grid.pretrainings:
+            for recipe in grid.recipes:
+                for task in grid.tasks:
+                    for split in grid.splits:
+                        for budget in grid.budgets:
+                            for seed in grid.seeds:
+                                for scored_on in grid.scored_on or (task,):
+                                    run = Run(
+                                        pretraining,
+                                        recipe,
+                                        task,
+                                        split,
+                                        budget,
+                                        seed,
+                                        scored_on,
+                                        (),
+                                    )
+                                    conditions.setdefault(run, {}).update(
+                                        dict.fromkeys(grid.conditions)
+                                    )
+    return [dataclasses.replace(run, conditions=tuple(names)) for run, names in conditions.items()]
+
+
+def parse(text: str) -> Any:
+    """Read settings given on a command line: JSON as the rules write it, or YAML as people do."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        import yaml  # only people write YAML; the stages run without this package
+
+        return yaml.safe_load(text)
+
+
+def canonical(values: Any) -> str:
+    """One line of JSON that is equal when the settings are: Snakemake compares representations."""
+    if dataclasses.is_dataclass(values) and not isinstance(values, type):
+        values = dataclasses.asdict(values)
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def build(cls: type[T], values: dict[str, Any], where: str) -> T:
+    """Build a frozen dataclass from plain values; an unknown or missing key names `where` and the known keys."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: expected keys and values for {cls.__name__}, got {values!r}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if unknown := sorted(set(values) - set(fields)):
+        raise ValueError(
+            f"{where}: unknown key {', '.join(unknown)}; {cls.__name__} knows: {', '.join(fields)}"
+        )
+    required = [
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    if missing := [name for name in required if name not in values]:
+        raise ValueError(f"{where}: missing key {', '.join(missing)} of {cls.__name__}")
+    hints = typing.get_type_hints(cls)
+    kwargs = {
+        name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()
+    }
+    try:
+        return cls(**kwargs)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def plugin(values: dict[str, Any], where: str) -> tuple[str, dict[str, Any]]:
+    """Split `{name: lora, rank: 16}` into the plug-in's name and what its `Config` is told."""
+    if "name" not in values:
+        raise ValueError(f"{where}: expected `name` and the plug-in's settings, got {values!r}")
+    return values["name"], {key: value for key, value in values.items() if key != "name"}
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Bring a plain value to the type of its field; refuse what does not fit."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        for option in arguments:
+            try:
+                return _convert(option, value, where)
+            except ValueError:
+                continue
+        raise ValueError(f"{where}: {value!r} is none of {hint}")
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return build(hint, value, where)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{where}: expected a list, got {value!r}")
+        inner = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(inner) != len(value):
+            raise ValueError(f"{where}: expected {len(inner)} values, got {value!r}")
+        return tuple(_convert(kind, item, where) for kind, item in zip(inner, value, strict=True))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f"{where}: expected keys and values, got {value!r}")
+        return {key: _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is type(None) and value is None:
+        return None
+    if (
+        isinstance(hint, type)
+        and isinstance(value, hint)
+        and not (hint is int and isinstance(value, bool))
+    ):
+        return value
+    raise ValueError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
