@@ -25,7 +25,7 @@ class Unlabeled:
 
 @dataclass(frozen=True)
 class Pretext:
-    """What pretraining sees: crops, the targets if its pretraining names tasks, and whose they are."""
+    """What pretraining sees: crops, whose they are, and targets if it names tasks."""
 
     signal: Float[Tensor, "batch lead time"]
     target: Float[Tensor, "batch label"] | None

@@ -1,7 +1,6 @@
-"""Backbone, head, classifier, and the checkpoints they are kept in: safetensors that describe themselves."""
+"""Backbone, head, classifier, and their checkpoints: safetensors that describe themselves."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ class Backbone(nn.Module):
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """The published classification head of the PTB-XL benchmark (Strodthoff et al. 2020) without its hidden layer."""
+    """The head of the PTB-XL benchmark (Strodthoff et al. 2020), without its hidden layer."""
 
     hidden: tuple[int, ...] = ()
     dropout: float = 0.5
@@ -104,7 +103,10 @@ def build_backbone(config: dict[str, Any], leads: int, where: str) -> Backbone:
 
 
 def save(path: Path, model: Classifier, metadata: dict[str, Any]) -> None:
-    """Write weights and metadata beside and rename; `metadata` states backbone, leads, fs and whatever shaped them."""
+    """Write weights and metadata beside and rename.
+
+    `metadata` states backbone, leads, fs, and whatever else shaped the weights.
+    """
     missing = {"backbone", "leads", "fs"} - metadata.keys()
     assert not missing, f"a checkpoint must state {missing}"
     header = {**metadata, "labels": list(model.labels), "head": asdict(model.head_config)}
@@ -114,7 +116,7 @@ def save(path: Path, model: Classifier, metadata: dict[str, Any]) -> None:
         part,
         metadata={"ecgpipe": json.dumps(header, sort_keys=True)},
     )
-    os.replace(part, path)
+    part.replace(path)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -127,7 +129,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path) -> tuple[Classifier, dict[str, Any]]:
-    """Rebuild the model that a checkpoint describes, with its weights, and return both model and metadata."""
+    """Rebuild the model that a checkpoint describes; return it with its metadata."""
     metadata = read_metadata(path)
     backbone = build_backbone(metadata["backbone"], len(metadata["leads"]), str(path))
     head = settings.build(HeadConfig, metadata["head"], f"{path}: head")

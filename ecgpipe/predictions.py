@@ -1,6 +1,5 @@
 """Predictions: what a model said of every valid and test record, one HDF5 group a condition."""
 
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def write(path: Path, conditions: dict[str, Predictions], attributes: dict[str, 
                 group[field.name] = (
                     values.astype(h5py.string_dtype()) if values.dtype.kind in "OUT" else values
                 )
-    os.replace(part, path)
+    part.replace(path)
 
 
 def read(path: Path, condition: str = "clean") -> Predictions:

@@ -226,10 +226,13 @@ def parse(text: str) -> Any:
         return yaml.safe_load(text)
 
 
+def plain(values: Any) -> dict[str, Any]:
+    """Turn settings back into keys and values."""
+    return dataclasses.asdict(values)
+
+
 def canonical(values: Any) -> str:
     """One line of JSON that is equal when the settings are: Snakemake compares representations."""
-    if dataclasses.is_dataclass(values) and not isinstance(values, type):
-        values = dataclasses.asdict(values)
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 

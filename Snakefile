@@ -1,0 +1,29 @@
+"""From raw, published recordings to tables and figures: `snakemake --cores all`."""
+
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/render.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/{study}/tables/{table}.csv", study=STUDY.study, table=STUDY.tables),
+        expand("results/{study}/figures/{figure}.pdf", study=STUDY.study, figure=STUDY.figures),
+
+
+onsuccess:
+    logger.info(f"Tables and figures of this study: results/{STUDY.study}/")

@@ -1,0 +1,180 @@
+"""Records resident on the device as int16 microvolts; crops by index, without workers."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int, Int16
+from torch import Generator, Tensor
+
+from ecgpipe import labels, parallel, records, settings
+
+MILLIVOLTS = 1e-3  # a shard counts microvolts
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Signals and targets of some rows of the shards; `table` says whose they are."""
+
+    table: pd.DataFrame
+    signal: Int16[Tensor, "record lead time"]
+    target: Float[Tensor, "record label"]
+    patient: Int[Tensor, " record"]
+    fs: int
+
+    def __len__(self) -> int:
+        return len(self.signal)
+
+    def samples(self, seconds: float) -> int:
+        """Turn seconds into samples; a crop is at most as long as a signal."""
+        return min(round(seconds * self.fs), self.signal.shape[-1])
+
+    def random_crops(
+        self, index: Int[Tensor, " batch"], length: int, generator: Generator
+    ) -> Float[Tensor, "share lead length"]:
+        """Cut one uniformly placed crop out of each signal of this process's share, in millivolts.
+
+        The places are drawn for the whole batch, so they do not depend on how many share it.
+        """
+        last = self.signal.shape[-1] - length
+        device = self.signal.device
+        start = torch.randint(0, last + 1, (len(index), 1, 1), generator=generator, device=device)
+        index, start = parallel.share(index), parallel.share(start)
+        lead = torch.arange(self.signal.shape[1], device=device)[:, None]
+        time = start + torch.arange(length, device=device)
+        return self.signal[index[:, None, None], lead, time].float() * MILLIVOLTS
+
+    def tiles(
+        self, index: slice | Int[Tensor, " batch"], length: int, stride: int
+    ) -> Float[Tensor, "batch tile lead length"]:
+        """Cut every crop at multiples of the stride, in millivolts; the last one ends with the signal."""
+        signal = self.signal[index]
+        last = signal.shape[-1] - length
+        starts = [*range(0, last, stride), last]
+        return (
+            torch.stack([signal[..., s : s + length] for s in starts], dim=1).float() * MILLIVOLTS
+        )
+
+
+def load(
+    shards: list[Path],
+    table: pd.DataFrame,
+    target: Bool[np.ndarray, "record label"] | None,
+    device: torch.device,
+) -> Cohort:
+    """Read the table's rows from their shards to the device, shard by shard."""
+    attributes = [records.read_attributes(path) for path in shards]
+    kinds = {(a["fs"], tuple(a["leads"])) for a in attributes}
+    if len(kinds) != 1:
+        raise ValueError(f"shards of one cohort must agree in fs and leads, got {sorted(kinds)}")
+    shape = records.read_signals(shards[0]).shape[1:]
+    signal = np.empty((len(table), *shape), np.int16)
+    for shard in np.unique(table["shard"]):
+        here = (table["shard"] == shard).to_numpy()
+        signal[here] = records.read_signals(shards[shard])[table.loc[here, "row"].to_numpy()]
+    codes = pd.factorize(table["dataset"] + ":" + table["patient"])[0]
+    empty = np.zeros((len(table), 0), bool)
+    return Cohort(
+        table=table.reset_index(drop=True),
+        signal=torch.from_numpy(signal).to(device),
+        target=torch.from_numpy(empty if target is None else target).float().to(device),
+        patient=torch.from_numpy(codes).to(device),
+        fs=int(attributes[0]["fs"]),
+    )
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """The rows of the shards that a task asks of, what it asks, and the part each row is in."""
+
+    task: settings.Task
+    shards: list[Path]
+    table: pd.DataFrame
+    labels: tuple[str, ...]
+    target: Bool[np.ndarray, "record label"]
+    part: np.ndarray  # train, valid or test, (record,)
+
+    def load(self, rows: Bool[np.ndarray, " record"], device: torch.device) -> Cohort:
+        """Bring some of the rows to the device."""
+        if not rows.any():
+            raise ValueError(f"no record of {', '.join(self.task.datasets)} is left to load")
+        return load(self.shards, self.table[rows], self.target[rows], device)
+
+
+def read_task(task: settings.Task, shards: list[Path], splits: list[Path]) -> TaskRows:
+    """Read what a task needs to know of the shards; `splits` are in the order of its datasets."""
+    table = labels.select(records.read_table(shards), task)
+    names, target = labels.targets(table, task)
+    part = read_parts(table, dict(zip(task.datasets, splits, strict=True)))
+    return TaskRows(task, shards, table, names, target, part)
+
+
+def read_rows(datasets: tuple[str, ...], shards: list[Path], splits: list[Path]) -> TaskRows:
+    """Read every row of some datasets, without labels."""
+    table = records.read_table(shards)
+    task = settings.Task(datasets=datasets, vocabulary="none", labels=(), keep_unlabeled=True)
+    part = read_parts(table, dict(zip(datasets, splits, strict=True)))
+    return TaskRows(task, shards, table, (), np.zeros((len(table), 0), bool), part)
+
+
+def read_parts(table: pd.DataFrame, splits: dict[str, Path]) -> np.ndarray:
+    """Name the part (train, valid, test) of every row, from the split file of its dataset."""
+    parts = pd.concat(
+        pd.read_csv(path, dtype=str).assign(dataset=dataset) for dataset, path in splits.items()
+    )
+    merged = table[["dataset", "patient"]].merge(parts, "left", on=["dataset", "patient"])
+    if merged["part"].isna().any():
+        lost = merged.loc[merged["part"].isna(), "patient"].unique()
+        raise ValueError(f"patients without a part in {list(splits.values())}: {sorted(lost)[:5]}")
+    return merged["part"].to_numpy(str)
+
+
+def are_listed(table: pd.DataFrame, draw: Path) -> Bool[np.ndarray, " record"]:
+    """Tell which rows a draw made labeled."""
+    drawn = pd.read_csv(draw, dtype=str)
+    listed = pd.MultiIndex.from_frame(drawn[["dataset", "record"]])
+    return pd.MultiIndex.from_frame(table[["dataset", "record"]]).isin(listed)
+
+
+@dataclass
+class Sampler:
+    """Endless batches of indices: permutation after permutation, each a function of seed and epoch.
+
+    Nothing has to be remembered to go on after an interruption: the batch of a step follows from
+    the step alone.
+    """
+
+    count: int
+    batch: int
+    seed: int
+    _epochs: dict[int, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.count:
+            raise ValueError("there are no records to draw batches from")
+
+    def permutation(self, epoch: int) -> Int[Tensor, " record"]:
+        """Shuffle all records for one epoch."""
+        if epoch not in self._epochs:
+            self._epochs = {k: v for k, v in self._epochs.items() if k == epoch - 1}
+            generator = torch.Generator().manual_seed(derive(self.seed, epoch))
+            self._epochs[epoch] = torch.randperm(self.count, generator=generator)
+        return self._epochs[epoch]
+
+    def indices(self, step: int) -> Int[Tensor, " batch"]:
+        """Return the records of one step."""
+        position, end = step * self.batch, (step + 1) * self.batch
+        pieces = []
+        while position < end:
+            epoch, offset = divmod(position, self.count)
+            take = min(end - position, self.count - offset)
+            pieces.append(self.permutation(epoch)[offset : offset + take])
+            position += take
+        return torch.cat(pieces)
+
+
+def derive(*numbers: int) -> int:
+    """Make one seed of several numbers, so that no two streams of randomness are alike."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,358 @@
+"""The loop: step, schedule, validate, stop, resume, cost.
+
+Everything random in a step follows from (seed, step): batches, crops, views, dropout. A resumed
+run therefore equals an uninterrupted one without any generator's state being kept.
+"""
+
+import copy
+import json
+import logging
+import math
+import resource
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Generator, Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ecgpipe import parallel
+from ecgpipe.cohort import derive
+from ecgpipe.inference import autocast
+from ecgpipe.model import Classifier
+from ecgpipe.settings import Fit
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 30.0  # at least, between two states kept for resuming
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be fitted: a loss on batches, and how its progress is judged."""
+
+    loss: nn.Module  # an objective or a method: called on a batch, returns terms with "loss"
+    model: Classifier  # what is validated and kept; a part of the loss
+    make_batch: Callable[[int, Generator], tuple[Any, ...]]  # of a step, with its generator
+    name_records: Callable[[int], list[str]]  # in a step's batch, for the message about a NaN
+    validate: Callable[[nn.Module], float]  # higher is better
+    measure: str  # what `validate` returns: a column of the history
+    example: Tensor  # one crop, for counting operations
+    samples: int  # signals a step, in all processes
+    identity: str  # settings and inputs; a state kept under another identity is not resumed
+
+
+@dataclass
+class Progress:
+    """Where a fit is: what is kept beside weights and optimiser for resuming."""
+
+    step: int = 0
+    best: float = -math.inf
+    best_step: int = 0
+    stale: int = 0  # validations since the best one
+    fit_seconds: float = 0.0
+    validation_seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def fit(
+    work: Work, settings: Fit, rate: float, *, seed: int, state: Path
+) -> tuple[list[dict[str, float]], dict[str, Any]]:
+    """Minimise the loss, leave the best weights in `work.model`, return history and cost."""
+    loop = Loop(work, settings, rate, seed, state)
+    loop.resume()
+    while loop.progress.step < settings.steps and not loop.exhausted:
+        loop.run_until_validation()
+        loop.validate()
+        loop.keep()
+    work.model.load_state_dict(loop.best)
+    work.model.requires_grad_(True)
+    return loop.progress.history, loop.cost()
+
+
+def write_outcome(
+    checkpoint: Path, history: list[dict[str, float]], cost: dict[str, Any], measure: str
+) -> None:
+    """Write history.csv and cost.json beside a checkpoint."""
+    columns = dict.fromkeys(["step", "seconds", "rate", "loss", *(history or [{}])[0], measure])
+    lines = [",".join(columns)] + [",".join(f"{row[c]:.8g}" for c in columns) for row in history]
+    texts = {"history.csv": "\n".join(lines) + "\n", "cost.json": json.dumps(cost, indent=1)}
+    for name, text in texts.items():
+        part = checkpoint.with_name(name + ".part")
+        part.write_text(text)
+        part.replace(checkpoint.with_name(name))
+
+
+def forget(state: Path) -> None:
+    """Delete what was kept for resuming, once the result is safe."""
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def rate_factor(settings: Fit, step: int) -> float:
+    """Return the share of the full learning rate at a step (0-based)."""
+    done = step / max(settings.steps - 1, 1)
+    if settings.schedule == "one_cycle":  # Smith & Topin 2019, with cosine arms
+        rise = 0.3
+        if done < rise:
+            return _cosine(1 / 25, 1.0, done / rise)
+        return _cosine(1.0, 1e-5, (done - rise) / (1 - rise))
+    if done < settings.warmup:
+        return (step + 1) / (settings.warmup * settings.steps + 1)
+    if settings.schedule == "cosine":
+        return _cosine(1.0, 0.0, (done - settings.warmup) / (1 - settings.warmup))
+    return 1.0
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def parameter_groups(
+    model: Classifier, loss: nn.Module, rate: float, settings: Fit
+) -> list[dict[str, Any]]:
+    """Group what learns by depth, with rates falling towards the input, and by weight decay.
+
+    Biases and the parameters of norms are not decayed.
+    """
+    layers = model.backbone.layers()
+    depth = {
+        id(parameter): settings.rate_decay ** (1 - i / len(layers))
+        for i, layer in enumerate(layers)
+        for parameter in layer.parameters()
+    }
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for parameter in loss.parameters():
+        if parameter.requires_grad:
+            key = (rate * depth.get(id(parameter), 1.0), parameter.dim() > 1)
+            groups.setdefault(key, []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": peak,
+            "peak": peak,
+            "weight_decay": settings.weight_decay if decayed else 0.0,
+        }
+        for (peak, decayed), parameters in groups.items()
+    ]
+
+
+class Loop:
+    """One fit in progress."""
+
+    def __init__(self, work: Work, settings: Fit, rate: float, seed: int, state: Path) -> None:
+        self.work, self.settings, self.seed, self.state = work, settings, seed, state
+        self.device = work.example.device
+        work.loss.to(self.device)
+        parallel.share_statistics(work.loss)
+        groups = parameter_groups(work.model, work.loss, rate, settings)
+        self.learning = [parameter for group in groups for parameter in group["params"]]
+        self.optimizer = torch.optim.AdamW(groups, fused=True) if groups else None
+        self.average = copy.deepcopy(work.model).requires_grad_(False) if settings.ema else None
+        self.best = snapshot(work.model)
+        self.progress = Progress()
+        self.called = torch.compile(work.loss) if settings.compile else work.loss
+        self.first_bad = torch.full((), -1, device=self.device)
+        self.kept_at = time.monotonic()
+        self.flops = count_operations(work.model, work.example)
+        self.held = self.hold_backbone() if settings.head_steps else []
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience is at its end."""
+        patience = self.settings.patience
+        return patience is not None and self.progress.stale > patience
+
+    def hold_backbone(self) -> list[nn.Parameter]:
+        """Freeze what learns in the backbone; the head goes first."""
+        held = [p for p in self.work.model.backbone.parameters() if p.requires_grad]
+        for parameter in held:
+            parameter.requires_grad_(False)
+        return held
+
+    def run_until_validation(self) -> None:
+        """Take the steps up to the next validation; write one line of history."""
+        began = time.monotonic()
+        progress, every = self.progress, self.settings.validate_every
+        end = min((progress.step // every + 1) * every, self.settings.steps)
+        steps = end - progress.step
+        totals: dict[str, Tensor] = {}
+        self.work.loss.train()
+        for step in range(progress.step, end):
+            for name, value in self.take_step(step).items():
+                totals[name] = totals.get(name, 0) + value.detach()
+        means = {name: float(parallel.mean(total)) / steps for name, total in totals.items()}
+        self.refuse_nan()
+        progress.step = end
+        progress.fit_seconds += time.monotonic() - began
+        assert self.optimizer is not None
+        rate = max(group["lr"] for group in self.optimizer.param_groups)
+        row = {"step": end, "seconds": round(progress.fit_seconds, 3), "rate": rate, **means}
+        progress.history.append(row)
+
+    def take_step(self, step: int) -> dict[str, Tensor]:
+        """Make one update; everything random in it follows from the seed and the step."""
+        assert self.optimizer is not None, "nothing learns, so there is no step to take"
+        if self.held and step >= self.settings.head_steps:
+            for parameter in self.held:
+                parameter.requires_grad_(True)
+            self.held = []
+            self.work.loss.train()  # norms that learn again use the statistics of batches again
+        torch.manual_seed(derive(self.seed, step, 1, parallel.rank()))  # dropout
+        generator = torch.Generator(self.device)
+        generator.manual_seed(derive(self.seed, step, 2, parallel.rank()))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * rate_factor(self.settings, step)
+        with autocast(self.device):
+            terms = self.called(*self.work.make_batch(step, generator))
+        self.optimizer.zero_grad(set_to_none=True)
+        terms["loss"].backward()
+        parallel.average_gradients(self.learning)
+        if self.settings.clip is not None:
+            nn.utils.clip_grad_norm_(self.learning, self.settings.clip)
+        self.optimizer.step()
+        bad = ~torch.isfinite(terms["loss"].detach()) & (self.first_bad < 0)
+        self.first_bad = torch.where(bad, step, self.first_bad)
+        self.after_step(step)
+        return terms
+
+    def after_step(self, step: int) -> None:
+        """Let the average of weights, and a loss that keeps one, follow."""
+        if self.average is not None:
+            follow(self.average, self.work.model, self.settings.ema or 0.0)
+        if hasattr(self.work.loss, "after_step"):
+            self.work.loss.after_step(step + 1, self.settings.steps)
+
+    def refuse_nan(self) -> None:
+        """Stop at a loss that is no number, naming the records of its batch."""
+        step = int(self.first_bad)
+        if step >= 0:
+            records = self.work.name_records(step)
+            raise ValueError(
+                f"the loss of step {step} is not a finite number; its batch had the records "
+                f"{', '.join(records)}; look at their signals, or lower `rate` or set `clip`"
+            )
+
+    def validate(self) -> None:
+        """Judge the model, remember it if it is the best so far, log one line."""
+        began = time.monotonic()
+        progress = self.progress
+        score = self.work.validate(self.average or self.work.model)
+        progress.validation_seconds += time.monotonic() - began
+        progress.history[-1][self.work.measure] = score
+        if score > progress.best:
+            progress.best, progress.best_step, progress.stale = score, progress.step, 0
+            self.best = snapshot(self.average or self.work.model)
+        else:
+            progress.stale += 1
+        row = progress.history[-1]
+        left = (self.settings.steps - progress.step) * progress.fit_seconds / progress.step
+        log.info(
+            "step %d/%d  loss %.4f  %s %.4f  %.0f samples/s  %.0f s left",
+            progress.step,
+            self.settings.steps,
+            row["loss"],
+            self.work.measure,
+            score,
+            progress.step * self.work.samples / progress.fit_seconds,
+            left,
+        )
+
+    def cost(self) -> dict[str, Any]:
+        """State what the fit took; steps are timed apart from validation."""
+        progress, model = self.progress, self.work.model
+        cuda = self.device.type == "cuda"
+        trainable = sum(p.numel() for p in self.learning)
+        return {
+            "seconds": progress.fit_seconds + progress.validation_seconds,
+            "seconds_per_step": progress.fit_seconds / max(progress.step, 1),
+            "steps": progress.step,
+            "samples_per_second": progress.step
+            * self.work.samples
+            / max(progress.fit_seconds, 1e-9),
+            "validation_seconds": progress.validation_seconds,
+            "best_step": progress.best_step,
+            "best_score": progress.best if progress.history else None,
+            "peak_bytes": torch.cuda.max_memory_allocated() if cuda else None,
+            "peak_host_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "trainable": trainable,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "adapter_bytes": 4 * trainable,
+            "flops_per_sample": self.flops,
+            "device": torch.cuda.get_device_name() if cuda else "cpu",
+            "threads": torch.get_num_threads(),
+            "processes": parallel.size(),
+        }
+
+    def keep(self) -> None:
+        """Keep everything needed to go on after an interruption, beside and renamed."""
+        if time.monotonic() - self.kept_at < SAVE_SECONDS or parallel.rank():
+            return
+        tensors = {f"loss/{k}": v for k, v in self.work.loss.state_dict().items()}
+        tensors |= {f"best/{k}": v for k, v in self.best.items()}
+        if self.average is not None:
+            tensors |= {f"average/{k}": v for k, v in self.average.state_dict().items()}
+        for i, parameter in enumerate(self.learning):
+            for key, value in self.optimizer.state[parameter].items():  # type: ignore[union-attr]
+                tensors[f"optimizer/{i}/{key}"] = value
+        text = json.dumps({"identity": self.work.identity, "progress": asdict(self.progress)})
+        self.state.mkdir(parents=True, exist_ok=True)
+        part = self.state / "state.part"
+        save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata={"fit": text})
+        part.replace(self.state / "state.safetensors")
+        self.kept_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from a kept state, if there is one of the same settings and inputs."""
+        path = self.state / "state.safetensors"
+        if not path.exists():
+            return
+        with safe_open(path, framework="pt") as file:
+            kept = json.loads(file.metadata()["fit"])
+            if kept["identity"] != self.work.identity:
+                log.info("the state kept in %s is of other settings or inputs: not resumed", path)
+                return
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        self.progress = Progress(**kept["progress"])
+        self.work.loss.load_state_dict(_below("loss/", tensors))
+        self.best = _below("best/", tensors)
+        if self.average is not None:
+            self.average.load_state_dict(_below("average/", tensors))
+        for i, parameter in enumerate(self.learning):
+            state = _below(f"optimizer/{i}/", tensors)
+            self.optimizer.state[parameter] = {  # type: ignore[union-attr]
+                key: value if key == "step" else value.to(parameter) for key, value in state.items()
+            }
+        log.info("resumed at step %d of %d", self.progress.step, self.settings.steps)
+
+
+def snapshot(model: nn.Module) -> dict[str, Tensor]:
+    """Copy the weights to the host."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move an average of weights towards the model; buffers are copied."""
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+    for kept, new in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(new)
+
+
+def count_operations(model: Classifier, example: Tensor) -> int:
+    """Count floating-point operations of one forward pass over one crop."""
+    was_training = model.training
+    model.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model.backbone(example)
+    model.train(was_training)
+    return counter.get_total_flops()
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,36 @@
+"""What a model says of whole signals: probabilities, averaged over crops."""
+
+from contextlib import AbstractContextManager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ecgpipe.cohort import Cohort
+
+CROPS = {"cpu": 128, "cuda": 8192}  # in one forward pass: what a cache, or a GPU, holds
+
+
+def autocast(device: torch.device) -> AbstractContextManager:
+    """Compute in bfloat16 where the hardware does so natively: on a GPU."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+@torch.inference_mode()
+def probabilities(
+    model: nn.Module, cohort: Cohort, seconds: float, stride: float
+) -> Float[Tensor, "record label"]:
+    """Average the probabilities of all crops of each signal, crops `stride` seconds apart."""
+    was_training = model.training
+    model.eval()
+    length, step = cohort.samples(seconds), cohort.samples(stride)
+    crops = 1 + -(-(cohort.signal.shape[-1] - length) // step)
+    per_pass = max(1, CROPS[cohort.signal.device.type] // crops)
+    means = []
+    for first in range(0, len(cohort), per_pass):
+        tiles = cohort.tiles(slice(first, first + per_pass), length, step)
+        with autocast(tiles.device):
+            logits = model(tiles.flatten(0, 1))
+        means.append(logits.float().sigmoid().unflatten(0, tiles.shape[:2]).mean(dim=1))
+    model.train(was_training)
+    return torch.cat(means)

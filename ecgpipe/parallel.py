@@ -1,0 +1,111 @@
+"""Several processes as one: started by `torchrun`, each takes its share of every global batch."""
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def start() -> torch.device:
+    """Join the other processes, if `torchrun` started any; return this process's device."""
+    cuda = torch.cuda.is_available()
+    if "WORLD_SIZE" in os.environ and not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
+    if cuda:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
+
+
+def size() -> int:
+    """Count the processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Number this process."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def share(index: Tensor) -> Tensor:
+    """Take this process's part of a global batch."""
+    if len(index) % size():
+        raise ValueError(f"a batch of {len(index)} records cannot be shared by {size()} processes")
+    return index.tensor_split(size())[rank()]
+
+
+def average_gradients(parameters: list[nn.Parameter]) -> None:
+    """Replace every gradient by its mean over the processes, in one exchange."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if size() == 1 or not gradients:
+        return
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    flat /= size()
+    torch._foreach_copy_(
+        gradients,
+        [
+            v.view_as(g)
+            for v, g in zip(flat.split([g.numel() for g in gradients]), gradients, strict=True)
+        ],
+    )
+
+
+def mean(values: Tensor) -> Tensor:
+    """Average a tensor over the processes."""
+    if size() > 1:
+        dist.all_reduce(values)
+        values /= size()
+    return values
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over the processes; the gradient of a sum is summed back."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SharedBatchNorm(nn.BatchNorm1d):
+    """Batch norm over the global batch, on any device (the framework's own needs a GPU)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (batch, channel) or (batch, channel, time)."""
+        if not self.training:
+            return super().forward(input)
+        axes = [axis for axis in range(input.dim()) if axis != 1]
+        values = input.float()
+        count = values.new_tensor([values.numel() / values.shape[1]])
+        sums = _Sum.apply(torch.cat([values.sum(axes), values.square().sum(axes), count]))
+        total, square, n = sums.split([self.num_features, self.num_features, 1])
+        average = total / n
+        variance = square / n - average.square()
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(average, self.momentum)
+            self.running_var.lerp_(variance * n / (n - 1), self.momentum)
+        shape = [1, -1] + [1] * (input.dim() - 2)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        shift = self.bias - average * scale
+        return (values * scale.view(shape) + shift.view(shape)).to(input.dtype)
+
+
+def share_statistics(module: nn.Module) -> None:
+    """Let every batch norm in a module see the global batch, where there are several processes."""
+    if size() == 1:
+        return
+    for norm in module.modules():
+        if isinstance(norm, _BatchNorm):
+            norm.__class__ = SharedBatchNorm

@@ -1,0 +1,94 @@
+"""Predict every valid and test record under every condition of a run, averaging over crops."""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ecgpipe import inference, model, predictions, provenance, records
+from ecgpipe.augment import disturb
+from ecgpipe.cohort import MILLIVOLTS, Cohort, TaskRows, derive, read_task
+from ecgpipe.parallel import start
+from ecgpipe.predictions import Predictions
+from ecgpipe.settings import Condition, Task, build, parse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """State the inputs, the settings and the output."""
+    parser.add_argument("--settings", required=True, help="task, conditions, revision")
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--shards", type=Path, nargs="+", required=True)
+    parser.add_argument("--splits", type=Path, nargs="+", required=True, help="one a dataset")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def run(
+    *,
+    settings: str,
+    checkpoint: Path,
+    shards: list[Path],
+    splits: list[Path],
+    threads: int,
+    out: Path,
+) -> None:
+    """Load the model once, then predict under each condition."""
+    torch.set_num_threads(threads)
+    device = start()
+    told = parse(settings)
+    network, metadata = model.load(checkpoint)
+    network.to(device).eval()
+    rows = read_task(build(Task, told["task"], "task"), shards, splits)
+    if not set(network.labels) & set(rows.labels):
+        raise ValueError(
+            f"{checkpoint} was trained for {network.labels}, none of which is a label of the task"
+        )
+    scored = np.isin(rows.part, ["valid", "test"])
+    cohort = rows.load(scored, device)
+    leads = tuple(metadata["leads"])
+    crop = metadata["recipe"]["fit"]["crop"]
+    found = {}
+    for name, values in sorted(told["conditions"].items()):
+        condition = build(Condition, values, f"config/conditions/{name}.yaml")
+        generator = torch.Generator(device).manual_seed(derive(int(provenance.digest(name), 16)))
+        shown = disturbed(cohort, condition, leads, generator)
+        probability = inference.probabilities(network, shown, crop, crop / 2)
+        found[name] = collect(rows, scored, network.labels, probability.cpu().numpy())
+    attributes = {
+        "revision": json.dumps(metadata["revision"] | told["revision"], sort_keys=True),
+        "commit": provenance.commit(),
+        "datasets": json.dumps(metadata["datasets"] | records.read_sources(shards), sort_keys=True),
+    }
+    predictions.write(out, found, attributes)
+
+
+def disturbed(
+    cohort: Cohort, condition: Condition, leads: tuple[str, ...], generator: torch.Generator
+) -> Cohort:
+    """Show the records as a condition has them, as int16 microvolts again."""
+    if condition == Condition():
+        return cohort
+    millivolts = disturb(cohort.signal.float() * MILLIVOLTS, condition, leads, generator)
+    limits = torch.iinfo(torch.int16)
+    microvolts = (millivolts / MILLIVOLTS).round().clamp(limits.min, limits.max)
+    return replace(cohort, signal=microvolts.to(torch.int16))
+
+
+def collect(
+    rows: TaskRows, scored: np.ndarray, labels: tuple[str, ...], probability: np.ndarray
+) -> Predictions:
+    """Put the probabilities of labels that the task has beside its targets."""
+    shared = [label for label in labels if label in rows.labels]
+    table = rows.table[scored]
+    return Predictions(
+        labels=tuple(shared),
+        record=table["record"].to_numpy(str),
+        patient=(table["dataset"] + ":" + table["patient"]).to_numpy(str),
+        start=table["start"].to_numpy(float),
+        part=rows.part[scored],
+        target=rows.target[scored][:, [rows.labels.index(label) for label in shared]],
+        probability=probability[:, [labels.index(label) for label in shared]],
+    )

@@ -1,0 +1,184 @@
+"""Pretrain a backbone on the train patients of a split: minimise one objective."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, nn
+
+from ecgpipe import fit, inference, model, parallel, provenance, records, registry
+from ecgpipe.batches import Pretext
+from ecgpipe.cohort import Cohort, Sampler, TaskRows, derive, read_rows, read_task
+from ecgpipe.model import Classifier
+from ecgpipe.settings import Preparation, Pretraining, Task, build, parse, plugin
+
+log = logging.getLogger(__name__)
+
+HELD_OUT = 0.05  # of the train patients, for choosing when to stop
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """State the inputs, the settings and the output."""
+    parser.add_argument("--settings", required=True, help="pretraining, its tasks, revision")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--shards", type=Path, nargs="+", required=True)
+    parser.add_argument("--splits", type=Path, nargs="+", required=True, help="one a dataset")
+    parser.add_argument("--start", type=Path, nargs="?", help="checkpoint to go on from")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint")
+
+
+def run(
+    *,
+    settings: str,
+    seed: int,
+    shards: list[Path],
+    splits: list[Path],
+    start: Path | None,
+    threads: int,
+    out: Path,
+) -> None:
+    """Load, build, fit, save."""
+    torch.set_num_threads(threads)
+    device = parallel.start()
+    told = parse(settings)
+    pretraining = build(Pretraining, told["pretraining"], f"pretraining of {out.parent}")
+    rows = training_rows(pretraining, told["tasks"], shards, splits)
+    attributes = records.read_attributes(shards[0])
+
+    torch.manual_seed(derive(seed, 0))  # initial weights
+    network, backbone = build_model(pretraining, rows, len(attributes["leads"]), start)
+    name, values = plugin(pretraining.objective, "objective")
+    chosen = registry.load("objectives", name)
+    objective = chosen.Objective(network, build(chosen.Config, values, f"objective {name}"))
+
+    identity = provenance.digest(settings, str(seed), *splits, *([start] if start else []))
+    work = build_work(objective, network, pretraining, rows, seed, device, identity)
+    assert isinstance(pretraining.fit.rate, float), "a search over rates belongs to finetuning"
+    state = out.with_suffix(".state")
+    history, cost = fit.fit(
+        work, pretraining.fit, pretraining.fit.rate, seed=derive(seed, 1), state=state
+    )
+    if parallel.rank() == 0:
+        metadata = {
+            "backbone": backbone,
+            "leads": list(attributes["leads"]),
+            "fs": attributes["fs"],
+            "preparation": asdict(
+                build(Preparation, parse(attributes["preparation"]), str(shards[0]))
+            ),
+            "pretraining": asdict(pretraining),
+            "seed": seed,
+            "revision": told["revision"],
+            "commit": provenance.commit(),
+            "versions": provenance.versions(),
+            "datasets": records.read_sources(shards),
+        }
+        fit.write_outcome(out, history, cost, work.measure)
+        model.save(out, network, metadata)
+        fit.forget(state)
+
+
+def training_rows(
+    pretraining: Pretraining, tasks: dict[str, Any], shards: list[Path], splits: list[Path]
+) -> TaskRows:
+    """Read whom the pretraining may learn from: nobody's valid or test part is among them."""
+    if pretraining.datasets:
+        return read_rows(pretraining.datasets, shards, splits)
+    if len(pretraining.tasks) != 1:
+        raise ValueError(f"a pretraining learns the labels of one task, got {pretraining.tasks}")
+    (name,) = pretraining.tasks
+    return read_task(build(Task, tasks[name], f"config/tasks/{name}.yaml"), shards, splits)
+
+
+def build_model(
+    pretraining: Pretraining, rows: TaskRows, leads: int, start: Path | None
+) -> tuple[Classifier, dict[str, Any]]:
+    """Build a new backbone, or take the one to go on from; return it with its settings."""
+    if start is None:
+        assert pretraining.backbone is not None
+        backbone = model.build_backbone(pretraining.backbone, leads, "pretraining")
+        return Classifier(backbone, rows.labels), pretraining.backbone
+    before, metadata = model.load(start)
+    if before.labels == rows.labels:
+        return before, metadata["backbone"]
+    return Classifier(before.backbone, rows.labels), metadata["backbone"]
+
+
+def build_work(
+    objective: nn.Module,
+    network: Classifier,
+    pretraining: Pretraining,
+    rows: TaskRows,
+    seed: int,
+    device: torch.device,
+    identity: str,
+) -> fit.Work:
+    """Put the training part on the device and say how progress is judged."""
+    train = rows.part == "train"
+    held_out = train & records.hashed_below(rows.table["patient"], HELD_OUT)
+    learned = rows.load(train & ~held_out, device)
+    judged = rows.load(held_out, device)
+    sampler = Sampler(len(learned), pretraining.fit.batch, derive(seed, 2))
+    length = learned.samples(pretraining.fit.crop)
+
+    def make_batch(step: int, generator: Generator) -> tuple[Pretext]:
+        index = sampler.indices(step).to(device)
+        return (pretext(learned, index, length, generator),)
+
+    def name_records(step: int) -> list[str]:
+        return list(learned.table["record"].iloc[sampler.indices(step).numpy()])
+
+    return fit.Work(
+        loss=objective,
+        model=network,
+        make_batch=make_batch,
+        name_records=name_records,
+        validate=judge(objective, judged, pretraining.fit.crop, len(rows.labels)),
+        measure="valid_auroc" if rows.labels else "valid_loss_negated",
+        example=torch.zeros(1, learned.signal.shape[1], length, device=device),
+        samples=pretraining.fit.batch,
+        identity=identity,
+    )
+
+
+def pretext(source: Cohort, index: torch.Tensor, length: int, generator: Generator) -> Pretext:
+    """Make one batch of crops."""
+    signal = source.random_crops(index, length, generator)
+    mine = parallel.share(index)
+    target = source.target[mine] if source.target.shape[1] else None
+    return Pretext(signal=signal, target=target, patient=source.patient[mine], index=mine)
+
+
+def judge(
+    objective: nn.Module, judged: Cohort, crop: float, labels: int
+) -> Callable[[nn.Module], float]:
+    """Judge by macro AUROC where there are labels, else by the objective's own loss, negated."""
+    if labels:
+        auroc = registry.load("metrics", "auroc").macro
+        target = judged.target.cpu().numpy().astype(bool)
+
+        def score(network: nn.Module) -> float:
+            probability = inference.probabilities(network, judged, crop, crop)
+            return auroc(target, probability.cpu().numpy())
+
+        return score
+
+    index = torch.arange(len(judged), device=judged.signal.device)
+
+    @torch.no_grad()
+    def negated(network: nn.Module) -> float:
+        objective.eval()
+        generator = torch.Generator(judged.signal.device).manual_seed(0)
+        losses = [
+            objective(pretext(judged, some, judged.samples(crop), generator))["loss"]
+            for some in index.split(256)
+        ]
+        return -float(np.mean([float(loss) for loss in losses]))
+
+    return negated

@@ -1,0 +1,87 @@
+"""From trained models to predictions, scores and comparisons."""
+
+
+rule predict:
+    input:
+        checkpoint=last_round,
+        shards=shards_scored,
+        splits=splits_scored,
+    output:
+        "results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/predictions/{scored_on}.h5",
+    log:
+        "logs/predict/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/{scored_on}.log",
+    benchmark:
+        "logs/predict/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/{scored_on}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        settings=predict_json,
+    shell:
+        "python -m ecgpipe predict --settings {params.settings:q} "
+        "--checkpoint {input.checkpoint} --shards {input.shards} --splits {input.splits} "
+        "--threads {threads} --out {output} &> {log}"
+
+
+rule evaluate:
+    input:
+        "results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/predictions/{scored_on}.h5",
+    output:
+        "results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/scores/{scored_on}.csv",
+    log:
+        "logs/evaluate/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/{scored_on}.log",
+    benchmark:
+        "logs/evaluate/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/{scored_on}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        metrics=",".join(registry.names("metrics")),
+        revision=REVISION["evaluate"],
+    shell:
+        "python -m ecgpipe evaluate --predictions {input} --out {output} &> {log}"
+
+
+rule collect:
+    input:
+        leaks=rules.audit.output,
+        scores=scores_of_study,
+        checkpoints=checkpoints_of_study,
+        pretrainings=pretrainings_of_study,
+    output:
+        scores="results/{study}/scores.csv",
+        costs="results/{study}/costs.csv",
+        histories="results/{study}/histories.csv",
+    log:
+        "logs/collect/{study}.log",
+    benchmark:
+        "logs/collect/{study}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        settings=study_json,
+        revision=REVISION["collect"],
+    shell:
+        "python -m ecgpipe collect --settings {params.settings:q} --results results "
+        "--costs {output.costs} --histories {output.histories} --out {output.scores} &> {log}"
+
+
+rule compare:
+    input:
+        leaks=rules.audit.output,
+        predictions=predictions_of_study,
+    output:
+        "results/{study}/comparisons.csv",
+    log:
+        "logs/compare/{study}.log",
+    benchmark:
+        "logs/compare/{study}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        settings=study_json,
+        revision=REVISION["compare"],
+    shell:
+        "python -m ecgpipe compare --settings {params.settings:q} --results results "
+        "--out {output} &> {log}"
