@@ -1,0 +1,128 @@
+"""How every figure looks: sizes, type, colours, markers; and saving to the same bytes."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ecgpipe.render import Needs, arm_labels
+
+SINGLE, DOUBLE = 3.4, 7.0  # inches: one column, two columns
+GREY, FAINT = "#666666", "#d9d9d9"
+
+# Okabe and Ito 2008; yellow, hardly seen on white, is left out.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+
+RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "pdf.fonttype": 42,  # embedded as TrueType: text stays text
+    "svg.hashsalt": "ecgpipe",
+    "figure.constrained_layout.use": True,
+}
+
+
+class Sheet(Figure):
+    """A figure that is saved without dates, so that the same numbers give the same bytes."""
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """Save in the style it was drawn in; the name's suffix says in which format."""
+        dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+        with _rc():
+            super().savefig(fname, dpi=300, metadata=dates.get(Path(fname).suffix), **options)
+
+
+def styled(draw: Callable[[Needs], Figure]) -> Callable[[Needs], Figure]:
+    """Draw in this project's style, whatever the reader's own matplotlibrc says."""
+
+    @wraps(draw)
+    def inner(needs: Needs) -> Figure:
+        with _rc():
+            return draw(needs)
+
+    return inner
+
+
+@contextmanager
+def _rc() -> Iterator[None]:
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
+
+
+def grid(
+    rows: int, columns: int, height: float, width: float = DOUBLE, **shared: Any
+) -> tuple[Sheet, np.ndarray]:
+    """Start a figure of panels, each `height` inches high."""
+    made = Sheet(figsize=(width, rows * height))
+    return made, made.subplots(rows, columns, squeeze=False, **shared)
+
+
+def looks(needs: Needs) -> dict[str, dict]:
+    """Give every arm of the study its label, colour, marker and dash."""
+    return {
+        arm: {
+            "label": label,
+            "color": COLOURS[index % len(COLOURS)],
+            "marker": MARKERS[index % len(MARKERS)],
+            "linestyle": DASHES[index // len(COLOURS) % len(DASHES)],
+        }
+        for index, (arm, label) in enumerate(arm_labels(needs.study).items())
+    }
+
+
+def line(look: dict) -> dict:
+    """Take what a line without markers looks like."""
+    return {key: value for key, value in look.items() if key != "marker"}
+
+
+def legend(made: Figure, shown: Iterable[dict], markers: bool = True) -> None:
+    """Put one legend of arms under the panels, in as many columns as fit."""
+    shown = list(shown)
+    handles = [Line2D([], [], **(look if markers else line(look))) for look in shown]
+    longest = max(len(look["label"]) for look in shown)
+    fitting = max(1, math.floor(made.get_figwidth() / (0.45 + 0.062 * longest)))
+    rows = math.ceil(len(shown) / fitting)
+    made.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(shown) / rows))
+
+
+def said(text: str, width: float = SINGLE) -> Figure:
+    """Say in place of a figure why it cannot be drawn."""
+    made = Sheet(figsize=(width, 1.0))
+    made.text(0.5, 0.5, text, ha="center", va="center", wrap=True, color=GREY)
+    return made
+
+
+def dodge(count: int, width: float) -> np.ndarray:
+    """Offsets that set `count` bars beside each other within a width."""
+    return (np.arange(count) - (count - 1) / 2) * width / max(count, 1)

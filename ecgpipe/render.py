@@ -1,0 +1,175 @@
+"""What tables and figures are made of: what a study collected, and its means."""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from ecgpipe import settings
+from ecgpipe.settings import Run, Study
+
+SOURCES = ("scores", "comparisons", "costs", "histories", "predictions", "records")
+PLACE = ["task", "split", "scored_on"]  # where a score stands; a panel of a figure
+
+
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """What a table or figure may read; what its `NEEDS` does not name is left empty."""
+
+    study: Study
+    scores: pd.DataFrame | None = None
+    comparisons: pd.DataFrame | None = None
+    costs: pd.DataFrame | None = None
+    histories: pd.DataFrame | None = None
+    predictions: tuple[tuple[Run, Path], ...] = ()
+    shards: tuple[Path, ...] = ()
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Take one of the collected tables, which the plug-in must have named in its `NEEDS`."""
+        frame = getattr(self, name)
+        if frame is None:
+            raise ValueError(f"{name} was not given; name it in the NEEDS of the table or figure")
+        return frame
+
+
+def gather(
+    wanted: tuple[str, ...],
+    study: Study,
+    results: Path,
+    tables: dict[str, Path | None],
+    shards: Iterable[Path] = (),
+) -> Needs:
+    """Read what a plug-in's `NEEDS` names, and nothing else."""
+    if unknown := sorted(set(wanted) - set(SOURCES)):
+        raise ValueError(f"NEEDS names {', '.join(unknown)}; allowed: {', '.join(SOURCES)}")
+    if absent := [name for name in wanted if name in tables and tables[name] is None]:
+        raise ValueError(f"NEEDS names {', '.join(absent)}: give --{' --'.join(absent)}")
+    shards = tuple(sorted(shards)) if "records" in wanted else ()
+    if "records" in wanted and not shards:
+        raise ValueError("NEEDS names records: give --shards")
+    frames = {name: read_table(path) for name, path in tables.items() if path and name in wanted}
+    runs = settings.runs(study) if "predictions" in wanted else []
+    paths = [results / run.folder / "predictions" / f"{run.scored_on}.h5" for run in runs]
+    return Needs(study, predictions=tuple(zip(runs, paths, strict=True)), shards=shards, **frames)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a collected table; budgets stay text (`1.0`, `10-shot`), as does a label named `NA`."""
+    text = dict.fromkeys(("budget", "label", "shots"), str)
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=["", "nan"])
+
+
+def read_study(values: dict) -> Study:
+    """Build the study from `--settings`; the rounds beside it are for `collect`."""
+    own = {key: value for key, value in values.items() if key != "rounds"}
+    return settings.build(Study, own, "--settings")
+
+
+def own_scores(scores: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
+    """Take the scores of undisturbed signals by models that were not adapted to a patient."""
+    kept = scores[scores["metric"].isin(list(metrics)) & (scores["condition"] == "clean")]
+    kept = kept[kept["shots"].isna()]
+    if kept.empty:
+        raise ValueError(
+            f"no clean scores of {', '.join(metrics)}; "
+            f"there are: {', '.join(sorted(scores['metric'].unique()))}"
+        )
+    return kept.assign(arm=arm_of(kept))
+
+
+def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
+    """Average over seeds: the mean, the seeds' deviation, the mean interval of patients."""
+    by = ["arm", *PLACE, "budget", "metric", "label"]
+    return scores.groupby(by, sort=False, as_index=False).agg(
+        mean=("value", "mean"),
+        seed_sd=("value", "std"),
+        low=("low", "mean"),
+        high=("high", "mean"),
+        seeds=("seed", "nunique"),
+        n=("n", "max"),
+        absent=("absent", "max"),
+    )
+
+
+def arm_of(frame: pd.DataFrame) -> pd.Series:
+    """Name the arm of every line, as `Run.arm` does."""
+    return frame["pretraining"] + " + " + frame["recipe"]
+
+
+def budget_order(budgets: Iterable[str]) -> list[str]:
+    """Order budgets from least to most labeling: shots, then records, then fractions."""
+
+    def key(budget: str) -> tuple[int, float]:
+        found = re.fullmatch(r"(\d+\.?\d*)(-shot|-records|)", budget)
+        if not found:
+            raise ValueError(f"budget {budget!r}; expected such as 0.05, 10-shot or 500-records")
+        return ("-shot", "-records", "").index(found[2]), float(found[1])
+
+    return sorted(set(budgets), key=key)
+
+
+def budget_label(budget: str) -> str:
+    """Write a budget as a reader says it: `5 %`, `10 per label`, `500 records`."""
+    if budget.endswith("-shot"):
+        return f"{budget.removesuffix('-shot')} per label"
+    if budget.endswith("-records"):
+        return budget.replace("-", " ")
+    return f"{100 * float(budget):g} %"
+
+
+def largest_budget(frame: pd.DataFrame) -> pd.DataFrame:
+    """Take the lines of each place's largest budget."""
+    largest = frame.groupby(PLACE)["budget"].agg(lambda budgets: budget_order(budgets)[-1])
+    return frame[frame["budget"] == pd.Series(list(_places(frame)), frame.index).map(largest)]
+
+
+def largest_budget_runs(needs: Needs) -> dict[tuple[str, str, str], list[tuple[Run, Path]]]:
+    """Group the predicted runs of each place's largest budget."""
+    places: dict[tuple[str, str, str], list[tuple[Run, Path]]] = {}
+    for run, path in needs.predictions:
+        places.setdefault((run.task, run.split, run.scored_on), []).append((run, path))
+    for place, runs in places.items():
+        largest = budget_order(run.budget for run, _ in runs)[-1]
+        places[place] = [(run, path) for run, path in runs if run.budget == largest]
+    return places
+
+
+def place_labels(study: Study) -> dict[tuple[str, str, str], str]:
+    """Name every place of a study: its task, and what else tells it from the others."""
+    places = list(dict.fromkeys((r.task, r.split, r.scored_on) for r in settings.runs(study)))
+    several_splits = len({split for _, split, _ in places}) > 1
+    labels = {}
+    for task, split, scored_on in places:
+        name = task if task == scored_on else f"{task} on {scored_on}"
+        labels[task, split, scored_on] = f"{name}, {split}" if several_splits else name
+    return labels
+
+
+def arm_labels(study: Study) -> dict[str, str]:
+    """Shorten the arms' names to what tells them apart, in the order of the study."""
+    runs = settings.runs(study)
+    pretrainings = _distinct(list(dict.fromkeys(run.pretraining for run in runs)))
+    recipes = _distinct(list(dict.fromkeys(run.recipe for run in runs)))
+    labels = {}
+    for run in runs:
+        pair = (pretrainings[run.pretraining], recipes[run.recipe])
+        several = (len(pretrainings) > 1, len(recipes) > 1)
+        parts = [part for part, told in zip(pair, several, strict=True) if told] or [pair[1]]
+        labels[run.arm] = " + ".join(parts)
+    return labels
+
+
+def _places(frame: pd.DataFrame) -> Iterable[tuple[str, str, str]]:
+    return zip(*(frame[column] for column in PLACE), strict=True)
+
+
+def _distinct(names: list[str]) -> dict[str, str]:
+    """Drop the words that all names share: `none-resnet`, `cpc-resnet` to `none`, `cpc`."""
+    words = [name.split("-") for name in names]
+    for cut in (slice(1, None), slice(None, -1)):
+        end = 0 if cut.start else -1
+        while min(map(len, words)) > 1 and len({word[end] for word in words}) == 1 < len(names):
+            words = [word[cut] for word in words]
+    return {name: " ".join(word).replace("_", "-") for name, word in zip(names, words, strict=True)}

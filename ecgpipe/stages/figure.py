@@ -1,0 +1,47 @@
+"""Draw one figure of a study: PDF with embedded fonts, and PNG at 300 dpi."""
+
+import argparse
+from pathlib import Path
+
+from ecgpipe import registry, render
+from ecgpipe.settings import parse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this stage."""
+    parser.add_argument("--figure", required=True, help="a file of ecgpipe/figures")
+    parser.add_argument("--settings", required=True, help="the study, as JSON")
+    parser.add_argument("--results", type=Path, required=True, help="folder of all results")
+    for name in ("scores", "comparisons", "costs", "histories"):
+        parser.add_argument(f"--{name}", type=Path, nargs="?", help=f"collected {name}, if needed")
+    parser.add_argument("--shards", type=Path, nargs="*", default=[], help="records, if needed")
+    parser.add_argument("--out", type=Path, required=True, help="PDF; the .png lies beside it")
+
+
+def run(
+    *,
+    figure: str,
+    settings: str,
+    results: Path,
+    scores: Path | None,
+    comparisons: Path | None,
+    costs: Path | None,
+    histories: Path | None,
+    shards: list[Path],
+    out: Path,
+) -> None:
+    """Draw the figure and write both forms."""
+    plugin = registry.load("figures", figure)
+    study = render.read_study(parse(settings))
+    collected = {
+        "scores": scores,
+        "comparisons": comparisons,
+        "costs": costs,
+        "histories": histories,
+    }
+    drawn = plugin.draw(render.gather(plugin.NEEDS, study, results, collected, shards))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for path in (out.with_suffix(".png"), out):
+        part = path.with_name(f"{path.stem}.part{path.suffix}")
+        drawn.savefig(part)
+        part.replace(path)

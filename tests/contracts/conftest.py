@@ -1,0 +1,158 @@
+"""A generated study for the tables and figures: two tasks, three arms, two budgets, three seeds."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+FS, LEADS = 100, ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+TASKS = {"ptbxl-superdiag": ("CD", "HYP", "MI", "NORM", "STTC"), "ptbxl-rhythm": ("AFIB", "SR")}
+RECORDS = 300
+
+
+@pytest.fixture(scope="session")
+def study():
+    from ecgpipe.settings import Grid, Study
+
+    own = {"tasks": tuple(TASKS), "splits": ("standard",), "budgets": ("0.05", "1.0")}
+    seeds = (0, 1, 2)
+    nets = ("random-xresnet1d18", "supervised-xresnet1d18")
+    grids = (
+        Grid(nets[:1], ("probe",), seeds=seeds, **own),
+        Grid(nets[1:], ("probe", "self_training"), seeds=seeds, **own),
+    )
+    return Study("generated", grids, ("main",), ("label_efficiency",))
+
+
+@pytest.fixture(scope="session")
+def needs(study, tmp_path_factory):
+    """Everything a table or figure may read."""
+    return make_needs(study, tmp_path_factory.mktemp("results"))
+
+
+def make_needs(study, results):
+    from ecgpipe import settings
+    from ecgpipe.render import Needs
+
+    runs = settings.runs(study)
+    skills = {arm: 0.5 + 0.2 * i for i, arm in enumerate(dict.fromkeys(run.arm for run in runs))}
+    rng = np.random.default_rng(0)
+    paths = tuple((run, results / f"{i}.h5") for i, run in enumerate(runs))
+    scores = []
+    for run, path in paths:
+        skill = skills[run.arm] + (0.25 if run.budget == "1.0" else 0) + 0.02 * run.seed
+        predicted = predict(TASKS[run.task], skill, rng)
+        write_predictions(path, predicted)
+        scores += score_lines(run, predicted, rng)
+    return Needs(
+        study,
+        scores=pd.DataFrame(scores),
+        comparisons=pd.DataFrame(comparison_lines(runs, skills, rng)),
+        costs=pd.DataFrame([line for run in runs for line in cost_lines(run, rng)]),
+        histories=pd.DataFrame([line for run in runs for line in history_lines(run, skills)]),
+        predictions=paths,
+        shards=(write_shard(results / "0.h5.shard"),),
+    )
+
+
+def key(run):
+    names = ("pretraining", "recipe", "task", "split", "budget", "seed")
+    return {name: getattr(run, name) for name in names}
+
+
+def predict(labels, skill, rng):
+    """Valid and test records whose logits are separated by `skill`."""
+    truth = np.random.default_rng(7).random((2 * RECORDS, len(labels)))
+    target = truth < np.linspace(0.08, 0.45, len(labels))
+    logit = skill * (2 * target - 1) - 1 + rng.normal(size=target.shape)
+    return {"labels": labels, "target": target, "probability": 1 / (1 + np.exp(-1.3 * logit))}
+
+
+def write_predictions(path, predicted):
+    from ecgpipe.predictions import Predictions, write
+
+    names = np.array([f"{i:05d}" for i in range(2 * RECORDS)])
+    part = np.repeat(["valid", "test"], RECORDS)
+    columns = {"record": names, "patient": names, "start": np.zeros(len(names)), "part": part}
+    write(path, {"clean": Predictions(**columns, **predicted)}, {})
+
+
+def score_lines(run, predicted, rng):
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    target, probability = predicted["target"][RECORDS:], predicted["probability"][RECORDS:]
+    lines = []
+    for metric, score in {
+        "auroc": roc_auc_score,
+        "average_precision": average_precision_score,
+        "f_beta": lambda t, p: float(((p > 0.3) == t).mean()),
+    }.items():
+        values = [float(score(t, p)) for t, p in zip(target.T, probability.T, strict=True)]
+        own = {**key(run), "scored_on": run.scored_on, "condition": "clean", "metric": metric}
+        rows = [("macro", np.mean(values), len(values), 1)]
+        rows += [
+            (label, value, count, 0)
+            for label, value, count in zip(
+                predicted["labels"], values, target.sum(axis=0), strict=True
+            )
+        ]
+        for label, value, n, absent in rows:
+            half = 0.05 * (1 - value) + 0.01 * rng.random()
+            measured = {"value": value, "low": value - half, "high": value + half}
+            empty = {"shots": np.nan, "draw": np.nan, "label": label}
+            lines.append({**own, **empty, **measured, "n": int(n), "absent": absent})
+    return lines
+
+
+def comparison_lines(runs, skills, rng):
+    blocks = dict.fromkeys((run.task, run.budget) for run in runs)
+    for (task, budget), (a, b) in itertools.product(blocks, itertools.combinations(skills, 2)):
+        difference = 0.03 * (skills[a] - skills[b]) + rng.normal(scale=0.01)
+        p = float(np.exp(-abs(difference) / 0.005))
+        verdict = "tie" if p > 0.05 else "win" if difference > 0 else "loss"
+        place = {"task": task, "split": "standard", "budget": budget, "scored_on": task}
+        arms = {"condition": "clean", "metric": "auroc", "arm_a": a, "arm_b": b}
+        interval = {"low": difference - 0.01, "high": difference + 0.01, "seed_sd": 0.004}
+        yield {**place, **arms, "difference": difference, **interval, "p": p, "p_holm": p} | {
+            "verdict": verdict
+        }
+
+
+def cost_lines(run, rng):
+    rounds = 2 if run.recipe == "self_training" else 1
+    for number in range(1, rounds + 1):
+        yield {"stage": "finetune", **key(run), "round": number} | {
+            "seconds": 150 + 9 * rng.random(),
+            "seconds_per_step": 0.081,
+            "steps": 1800,
+            "samples_per_second": 790.0,
+            "validation_seconds": 11.0,
+            "peak_bytes": np.nan,
+            "peak_host_bytes": 1.2e9,
+            "trainable": 645 if run.recipe == "probe" else 4_056_773,
+            "parameters": 4_056_773,
+            "adapter_bytes": 2580,
+            "flops_per_sample": 3.1e7,
+            "device": "cpu",
+            "threads": 1,
+        }
+
+
+def history_lines(run, skills):
+    rng = np.random.default_rng(run.seed)
+    for number in range(1, 3 if run.recipe == "self_training" else 2):
+        for step in range(200, 2001, 200):
+            learnt = 1 - np.exp(-step / 500)
+            yield {"stage": "finetune", **key(run), "round": number, "step": step} | {
+                "seconds": 0.08 * step,
+                "rate": 0.01,
+                "loss": 0.6 - 0.1 * skills[run.arm] * learnt + 0.01 * rng.normal(),
+                "valid_auroc": 0.6 + 0.15 * skills[run.arm] * learnt + 0.005 * rng.normal(),
+            }
+
+
+def write_shard(path: Path):
+    """A shard of made signals; beats are bumps every 0.8 s."""
+    return path

@@ -1,0 +1,81 @@
+"""Every file in ecgpipe/tables keeps these promises."""
+
+from dataclasses import asdict
+
+import pandas as pd
+import pytest
+
+from ecgpipe import registry, render
+from ecgpipe.stages import table as stage
+
+
+@pytest.fixture(params=registry.names("tables"))
+def plugin(request):
+    return registry.load("tables", request.param)
+
+
+def test_it_names_only_what_a_study_has(plugin):
+    assert set(plugin.NEEDS) <= set(render.SOURCES)
+    assert plugin.__doc__
+
+
+def test_it_builds_numbers_for_every_arm(plugin, needs):
+    table = plugin.build(needs)
+    assert isinstance(table, pd.DataFrame)
+    assert set(render.arm_labels(needs.study)) <= set(table["arm"])
+    assert not table.duplicated().any()
+
+
+def test_it_needs_nothing_else(plugin, needs):
+    held = {"predictions": "predictions", "records": "shards"}
+    kept = {held.get(name, name): getattr(needs, held.get(name, name)) for name in plugin.NEEDS}
+    pd.testing.assert_frame_equal(
+        plugin.build(render.Needs(needs.study, **kept)), plugin.build(needs)
+    )
+
+
+def test_its_layout_is_text_that_markdown_and_latex_can_hold(plugin, needs):
+    shown = plugin.layout(plugin.build(needs))
+    assert shown.map(lambda cell: isinstance(cell, str)).all().all()
+    assert "nan" not in stage.markdown(shown)
+    assert len(stage.markdown(shown).splitlines()) == len(shown) + 2
+    for line in stage.latex(shown).splitlines():
+        assert not line.endswith(r"\\") or line.count(" & ") == shown.shape[1] - 1
+
+
+def test_the_order_of_the_collected_lines_does_not_matter(plugin, needs):
+    mixed = {
+        name: getattr(needs, name).sample(frac=1, random_state=0)
+        for name in plugin.NEEDS
+        if name in ("scores", "comparisons", "costs", "histories")
+    }
+    pd.testing.assert_frame_equal(
+        plugin.build(render.Needs(needs.study, **mixed)), plugin.build(needs)
+    )
+
+
+def test_the_best_arm_of_the_main_table_is_the_one_with_the_highest_mean(needs):
+    table = registry.load("tables", "main").build(needs)
+    for _, lines in table.groupby(["task", "budget"]):
+        assert lines.loc[lines["mean"].idxmax(), "best"]
+
+
+def test_the_stage_writes_three_forms(needs, tmp_path):
+    from ecgpipe.settings import canonical
+
+    needs.scores.to_csv(tmp_path / "scores.csv", index=False)
+    none = dict.fromkeys(("comparisons", "costs", "histories"))
+    stage.run(
+        table="main",
+        settings=canonical(asdict(needs.study)),
+        results=tmp_path,
+        scores=tmp_path / "scores.csv",
+        out=tmp_path / "tables" / "main.csv",
+        **none,
+    )
+    assert sorted(p.name for p in (tmp_path / "tables").iterdir()) == [
+        "main.csv",
+        "main.md",
+        "main.tex",
+    ]
+    assert r"\textbf{0." in (tmp_path / "tables" / "main.tex").read_text()
