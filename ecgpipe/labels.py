@@ -1,0 +1,80 @@
+"""From a task to records and targets: which records it asks about, and which labels they carry."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+
+from ecgpipe import registry
+from ecgpipe.settings import Task
+
+
+def label_names(task: Task) -> tuple[str, ...]:
+    """Name the labels a task asks for, in alphabetical order, before `least` is applied."""
+    return tuple(sorted({label for labels in _mapping(task).values() for label in labels}))
+
+
+def select(table: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Keep the records of the task; those with none of its labels are dropped, unless kept."""
+    if missing := sorted(set(task.datasets) - set(table["dataset"])):
+        raise ValueError(f"no records of dataset {', '.join(missing)}, which the task names")
+    kept = table[table["dataset"].isin(task.datasets)]
+    chosen = np.ones(len(kept), bool)
+    for column, values in task.where.items():
+        chosen &= _allowed(kept, column, values)
+    kept = kept[chosen]
+    if not task.keep_unlabeled:
+        kept = kept[targets(kept, task)[1].any(axis=1)]
+    return kept.reset_index(drop=True)
+
+
+def targets(
+    table: pd.DataFrame, task: Task
+) -> tuple[tuple[str, ...], Bool[np.ndarray, "record label"]]:
+    """Make the labels of a selected table and its multi-hot targets.
+
+    Give it all records of the task, whatever their part: `least` counts them to decide which
+    labels there are.
+    """
+    names = label_names(task)
+    column = {name: index for index, name in enumerate(names)}
+    columns = {code: [column[label] for label in of] for code, of in _mapping(task).items()}
+    positive = [
+        (row, index)
+        for row, statements in enumerate(table["statements"])
+        for code in statements  # it counts whatever its likelihood: form and rhythm have 0
+        for index in columns.get(code, ())
+    ]
+    target = np.zeros((len(table), len(names)), bool)
+    target[tuple(np.array(positive, int).reshape(-1, 2).T)] = True
+    return _frequent(names, target, task)
+
+
+def _frequent(
+    names: tuple[str, ...], target: Bool[np.ndarray, "record label"], task: Task
+) -> tuple[tuple[str, ...], Bool[np.ndarray, "record kept"]]:
+    """Leave out the labels that fewer records carry than the task's `least`."""
+    count = target.sum(axis=0)
+    enough = count >= task.least
+    if not enough.any():
+        raise ValueError(
+            f"no label is carried by {task.least} records (`least` of the task); the most frequent "
+            f"one is carried by {count.max(initial=0)} of {len(target)}"
+        )
+    return tuple(np.array(names)[enough].tolist()), target[:, enough]
+
+
+def _allowed(table: pd.DataFrame, column: str, values: tuple) -> Bool[np.ndarray, " record"]:
+    """Find the records that a line of `where` allows; refuse those that are not there."""
+    if column not in table:
+        raise ValueError(f"`where` names {column!r}; records have: {', '.join(table.columns)}")
+    there = set(table[column].dropna().tolist())
+    if unknown := [value for value in values if value not in there]:
+        raise ValueError(
+            f"`where` asks for {column} {', '.join(map(str, unknown))}; "
+            f"records have: {', '.join(map(str, sorted(there)[:20]))}"
+        )
+    return table[column].isin(values).to_numpy(bool)
+
+
+def _mapping(task: Task) -> dict[str, tuple[str, ...]]:
+    return registry.load("vocabularies", task.vocabulary).mapping(task.labels)

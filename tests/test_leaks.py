@@ -1,0 +1,148 @@
+"""A leak of each kind, planted, is found; what only looks like one is not."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgpipe import leaks, splits
+from ecgpipe.records import Record, Row, write_shard
+from ecgpipe.settings import Preparation
+from ecgpipe.stages import audit
+
+PARTS = {"1": "train", "2": "train", "3": "valid", "4": "test"}
+
+
+def record(name, patient, digest=None, dataset="here", aliases=()):
+    return {
+        "dataset": dataset,
+        "record": name,
+        "patient": patient,
+        "digest": digest or f"{dataset}/{name}",
+        "aliases": aliases,
+    }
+
+
+CLEAN = [record("a", "1"), record("b", "2"), record("c", "3"), record("d", "4")]
+
+
+def split(parts=PARTS, dataset="here"):
+    return pd.DataFrame(parts.items(), columns=["patient", "part"]).assign(dataset=dataset)
+
+
+def find(records, *parts):
+    joined = pd.concat(parts or [split()], ignore_index=True)
+    return leaks.find(pd.DataFrame(records), {"standard": joined})
+
+
+def test_a_clean_cohort_has_no_finding():
+    assert find(CLEAN).empty
+
+
+def test_a_patient_in_two_parts_is_a_leak():
+    found = find(CLEAN, split(), split({"4": "train"}))
+    assert found["kind"].tolist() == ["patient"]
+    assert found.loc[0, ["records", "parts", "fails"]].tolist() == ["here:d", "test train", True]
+
+
+def test_identical_signals_in_two_parts_are_a_leak():
+    found = find([*CLEAN, record("e", "4", digest="here/a")])
+    assert found["kind"].tolist() == ["signal"]
+    assert found["records"].tolist() == ["here:a here:e"]
+    assert found["patients"].tolist() == ["here:1 here:4"]
+
+
+def test_identical_signals_under_two_patients_are_a_leak_even_in_one_part():
+    found = find([*CLEAN, record("e", "2", digest="here/a")])
+    assert found[["kind", "parts", "fails"]].to_numpy().tolist() == [["signal", "train", True]]
+
+
+def test_identical_signals_of_one_patient_are_counted_and_fail_nothing():
+    found = find([*CLEAN, record("e", "1", digest="here/a")])
+    assert found[["kind", "parts", "fails"]].to_numpy().tolist() == [["duplicate", "train", False]]
+
+
+def test_identical_signals_of_two_datasets_in_one_part_fail_nothing():
+    other = record("x", "9", digest="here/a", dataset="there")
+    found = find([*CLEAN, other], split(), split({"9": "train"}, "there"))
+    assert found[["kind", "fails"]].to_numpy().tolist() == [["duplicate", False]]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [((), ("here:a",)), (("there:HR00001",), ()), (("other:7",), ("other:7",))],
+)
+def test_one_recording_under_two_names_in_two_parts_is_a_leak(ours, theirs):
+    records = [record("a", "1", aliases=ours), *CLEAN[1:]]
+    other = record("HR00001", "9", dataset="there", aliases=theirs)
+    found = find([*records, other], split(), split({"9": "test"}, "there"))
+    assert found[["kind", "parts", "fails"]].to_numpy().tolist() == [["alias", "test train", True]]
+    assert found["records"].tolist() == ["here:a there:HR00001"]
+
+
+def test_one_recording_under_two_names_in_one_part_is_no_finding():
+    other = record("HR00001", "9", dataset="there", aliases=("here:a",))
+    assert find([*CLEAN, other], split(), split({"9": "train"}, "there")).empty
+
+
+def test_windows_of_one_recording_are_one_recording():
+    assert find([*CLEAN, CLEAN[0]]).empty
+
+
+def test_datasets_without_a_split_are_not_searched_for_it():
+    other = record("x", "9", digest="here/a", dataset="there")
+    assert find([*CLEAN, other]).empty
+
+
+def test_every_split_is_searched():
+    turned = split({"1": "test", "2": "train", "3": "train", "4": "train"})
+    twins = [*CLEAN, record("e", "4", digest="here/c")]
+    found = leaks.find(pd.DataFrame(twins), {"standard": split(), "rotation-0": turned})
+    crossing = found[["split", "parts"]].to_numpy().tolist()
+    assert crossing == [["standard", "test valid"], ["rotation-0", "train"]]
+    assert found["fails"].all()
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A split, and a function that writes one shard of four recordings and audits it."""
+    splits.write_csv(split()[["patient", "part"]], tmp_path / "here" / "standard.csv")
+    preparation = Preparation(source="100hz", fs=100, seconds=0.1, leads=("I", "II"))
+
+    def run_on(digests):
+        rows = [
+            Row(Record(name, patient, Path(name)), 0.0, np.zeros((2, 10), np.int16), digest)
+            for name, patient, digest in zip("abcd", "1234", digests, strict=True)
+        ]
+        shard = tmp_path / "0.h5"
+        write_shard(shard, rows, dataset="here", preparation=preparation, sources="")
+        audit.run(
+            shards=[shard],
+            splits=[tmp_path / "here" / "standard.csv"],
+            out=tmp_path / "leaks.csv",
+        )
+
+    return tmp_path, run_on
+
+
+def test_the_audit_of_a_clean_study_passes(study):
+    folder, run_on = study
+    run_on("wxyz")
+    assert pd.read_csv(folder / "leaks.csv").empty
+
+
+def test_the_audit_fails_on_a_leak_and_says_where_it_is_listed(study):
+    folder, run_on = study
+    with pytest.raises(ValueError, match=r"1 signal in standard.*here:a here:d.*leaks.failed.csv"):
+        run_on("wxyw")
+    assert not (folder / "leaks.csv").exists()
+    assert pd.read_csv(folder / "leaks.failed.csv")["parts"].tolist() == ["test train"]
+
+
+def test_the_audit_passes_once_the_leak_is_mended(study):
+    folder, run_on = study
+    with pytest.raises(ValueError, match="leaks:"):
+        run_on("wxyw")
+    run_on("wxyz")
+    assert sorted(path.name for path in folder.glob("leaks*")) == ["leaks.csv"]
