@@ -65,7 +65,7 @@ def disturb(
     leads: tuple[str, ...],
     generator: Generator,
 ) -> Float[Tensor, "record lead time"]:
-    """Disturb whole signals as a condition says: noise at its ratio, gain, leads swapped or lost."""
+    """Disturb whole signals as a condition says: noise, leads swapped, gain, leads lost."""
     if condition.noise is not None:
         signal = add_noise(signal, condition, generator)
     order = list(range(len(leads)))
@@ -91,7 +91,7 @@ def add_noise(
         raise ValueError(
             f"noise {condition.noise!r} at {condition.snr} dB; there is: white, with an snr"
         )
-    drawn = torch.randn(signal.shape, generator=generator, device=signal.device)
+    drawn = torch.randn(signal.shape, generator=generator, device=signal.device, dtype=signal.dtype)
     power = signal.var(dim=-1, correction=0).mean(dim=1)
     noise_power = drawn.square().mean(dim=(1, 2))
     scale = (power / noise_power / 10 ** (condition.snr / 10)).sqrt()

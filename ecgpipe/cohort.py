@@ -49,7 +49,7 @@ class Cohort:
     def tiles(
         self, index: slice | Int[Tensor, " batch"], length: int, stride: int
     ) -> Float[Tensor, "batch tile lead length"]:
-        """Cut every crop at multiples of the stride, in millivolts; the last one ends with the signal."""
+        """Cut crops at multiples of the stride, in millivolts; the last ends with the signal."""
         signal = self.signal[index]
         last = signal.shape[-1] - length
         starts = [*range(0, last, stride), last]

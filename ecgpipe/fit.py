@@ -30,6 +30,8 @@ from ecgpipe.settings import Fit
 
 log = logging.getLogger(__name__)
 
+History = list[dict[str, float | int]]  # a row a validation
+
 SAVE_SECONDS = 30.0  # at least, between two states kept for resuming
 
 
@@ -58,12 +60,12 @@ class Progress:
     stale: int = 0  # validations since the best one
     fit_seconds: float = 0.0
     validation_seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: History = field(default_factory=list)
 
 
 def fit(
     work: Work, settings: Fit, rate: float, *, seed: int, state: Path
-) -> tuple[list[dict[str, float]], dict[str, Any]]:
+) -> tuple[History, dict[str, Any]]:
     """Minimise the loss, leave the best weights in `work.model`, return history and cost."""
     loop = Loop(work, settings, rate, seed, state)
     loop.resume()
@@ -76,9 +78,7 @@ def fit(
     return loop.progress.history, loop.cost()
 
 
-def write_outcome(
-    checkpoint: Path, history: list[dict[str, float]], cost: dict[str, Any], measure: str
-) -> None:
+def write_outcome(checkpoint: Path, history: History, cost: dict[str, Any], measure: str) -> None:
     """Write history.csv and cost.json beside a checkpoint."""
     columns = dict.fromkeys(["step", "seconds", "rate", "loss", *(history or [{}])[0], measure])
     lines = [",".join(columns)] + [",".join(f"{row[c]:.8g}" for c in columns) for row in history]

@@ -1,12 +1,15 @@
 """What a model says of whole signals: probabilities, averaged over crops."""
 
 from contextlib import AbstractContextManager
+from types import ModuleType
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgpipe.cohort import Cohort
+from ecgpipe.scores import Sample, estimate
 
 CROPS = {"cpu": 128, "cuda": 8192}  # in one forward pass: what a cache, or a GPU, holds
 
@@ -34,3 +37,10 @@ def probabilities(
         means.append(logits.float().sigmoid().unflatten(0, tiles.shape[:2]).mean(dim=1))
     model.train(was_training)
     return torch.cat(means)
+
+
+def macro_score(metric: ModuleType, model: nn.Module, cohort: Cohort, seconds: float) -> float:
+    """Score a model while it trains: over labels, on crops side by side."""
+    probability = probabilities(model, cohort, seconds, seconds).cpu().numpy()
+    target = cohort.target.cpu().numpy().astype(bool)
+    return float(estimate(metric, Sample(target, probability, np.zeros(target.shape[1])))[0])

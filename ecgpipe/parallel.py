@@ -78,11 +78,14 @@ class _Sum(torch.autograd.Function):
         return total
 
 
-class SharedBatchNorm(nn.BatchNorm1d):
+class SharedBatchNorm(_BatchNorm):
     """Batch norm over the global batch, on any device (the framework's own needs a GPU)."""
 
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Take (batch, channel, ...) of any shape."""
+
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (batch, channel) or (batch, channel, time)."""
+        """Normalise over the batch and every axis behind the channel."""
         if not self.training:
             return super().forward(input)
         axes = [axis for axis in range(input.dim()) if axis != 1]

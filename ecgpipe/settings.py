@@ -1,4 +1,4 @@
-"""Settings: YAML where people write it, canonical JSON between rules and stages, frozen dataclasses in code."""
+"""Settings: YAML where people write it, JSON between rules and stages, dataclasses in code."""
 
 import dataclasses
 import json
@@ -97,7 +97,7 @@ class Pretraining:
     def __post_init__(self) -> None:
         if (self.backbone is None) == (self.start is None):
             raise ValueError(
-                "a pretraining states either `backbone` (what is built) or `start` (what it goes on from)"
+                "a pretraining states either `backbone` (to build) or `start` (to go on from)"
             )
         if bool(self.datasets) == bool(self.tasks):
             raise ValueError(
@@ -237,7 +237,7 @@ def canonical(values: Any) -> str:
 
 
 def build(cls: type[T], values: dict[str, Any], where: str) -> T:
-    """Build a frozen dataclass from plain values; an unknown or missing key names `where` and the known keys."""
+    """Build a dataclass from plain values; an unknown key is answered with `where` and the known."""
     if not isinstance(values, dict):
         raise ValueError(f"{where}: expected keys and values for {cls.__name__}, got {values!r}")
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -271,37 +271,39 @@ def plugin(values: dict[str, Any], where: str) -> tuple[str, dict[str, Any]]:
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """Bring a plain value to the type of its field; refuse what does not fit."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
+    origin = typing.get_origin(hint)
+    if hint is Any or (hint is type(None) and value is None):
         return value
     if origin in (typing.Union, types.UnionType):
-        for option in arguments:
-            try:
-                return _convert(option, value, where)
-            except ValueError:
-                continue
-        raise ValueError(f"{where}: {value!r} is none of {hint}")
+        return _convert_to_any_of(typing.get_args(hint), value, where)
+    if origin is tuple:
+        return _convert_list(typing.get_args(hint), value, where)
+    if origin is dict and isinstance(value, dict):
+        inner = typing.get_args(hint)[1]
+        return {key: _convert(inner, item, f"{where}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return build(hint, value, where)
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"{where}: expected a list, got {value!r}")
-        inner = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
-        if len(inner) != len(value):
-            raise ValueError(f"{where}: expected {len(inner)} values, got {value!r}")
-        return tuple(_convert(kind, item, where) for kind, item in zip(inner, value, strict=True))
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise ValueError(f"{where}: expected keys and values, got {value!r}")
-        return {key: _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and type(value) is int:
         return float(value)
-    if hint is type(None) and value is None:
-        return None
-    if (
-        isinstance(hint, type)
-        and isinstance(value, hint)
-        and not (hint is int and isinstance(value, bool))
-    ):
+    if origin is None and type(value) is hint:  # a bool is no int
         return value
     raise ValueError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
+
+
+def _convert_to_any_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
+    for option in options:
+        try:
+            return _convert(option, value, where)
+        except ValueError:
+            continue
+    raise ValueError(f"{where}: {value!r} is none of {', '.join(map(str, options))}")
+
+
+def _convert_list(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{where}: expected a list, got {value!r}")
+    if inner[-1] is Ellipsis:
+        inner = inner[:1] * len(value)
+    if len(inner) != len(value):
+        raise ValueError(f"{where}: expected {len(inner)} values, got {value!r}")
+    return tuple(_convert(kind, item, where) for kind, item in zip(inner, value, strict=True))

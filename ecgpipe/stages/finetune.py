@@ -1,9 +1,10 @@
-"""Finetune a pretrained model on the labeled patients of a draw: one adapter, one method, one round."""
+"""Finetune a pretrained model on the labeled records of a draw: one adapter, method, round."""
 
 import argparse
 import logging
 from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def train(
     teacher: Classifier | None,
     identity: str,
     state: Path,
-) -> tuple[Classifier, list[dict[str, float]], dict[str, Any]]:
+) -> tuple[Classifier, fit.History, dict[str, Any]]:
     """Attach the adapter, fit the method with one learning rate, merge."""
     name, values = plugin(recipe.adapter, "recipe: adapter")
     adapter = registry.load("adapters", name)
@@ -177,13 +178,6 @@ class Batches:
 
     def work(self, method: nn.Module, network: Classifier, identity: str) -> fit.Work:
         """Say what is fitted, and how its progress is judged: by macro AUROC on valid."""
-        auroc = registry.load("metrics", "auroc").macro
-        target = self.valid.target.cpu().numpy().astype(bool)
-        crop = self.recipe.fit.crop
-
-        def validate(judged: nn.Module) -> float:
-            probability = inference.probabilities(judged, self.valid, crop, crop)
-            return auroc(target, probability.cpu().numpy())
 
         def name_records(step: int) -> list[str]:
             return list(self.labeled.table["record"].iloc[self.sampler.indices(step).numpy()])
@@ -194,7 +188,12 @@ class Batches:
             model=network,
             make_batch=self.make,
             name_records=name_records,
-            validate=validate,
+            validate=partial(
+                inference.macro_score,
+                registry.load("metrics", "auroc"),
+                cohort=self.valid,
+                seconds=self.recipe.fit.crop,
+            ),
             measure="valid_auroc",
             example=torch.zeros(1, self.labeled.signal.shape[1], self.length, device=self.device),
             samples=self.recipe.fit.batch + unlabeled,

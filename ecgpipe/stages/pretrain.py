@@ -4,6 +4,7 @@ import argparse
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,14 +161,8 @@ def judge(
 ) -> Callable[[nn.Module], float]:
     """Judge by macro AUROC where there are labels, else by the objective's own loss, negated."""
     if labels:
-        auroc = registry.load("metrics", "auroc").macro
-        target = judged.target.cpu().numpy().astype(bool)
-
-        def score(network: nn.Module) -> float:
-            probability = inference.probabilities(network, judged, crop, crop)
-            return auroc(target, probability.cpu().numpy())
-
-        return score
+        auroc = registry.load("metrics", "auroc")
+        return partial(inference.macro_score, auroc, cohort=judged, seconds=crop)
 
     index = torch.arange(len(judged), device=judged.signal.device)
 

@@ -249,7 +249,8 @@ def study_json(wildcards):
     """What the stages that see a whole study are told; where it fetches from is not among it."""
     told = {k: v for k, v in settings.plain(STUDY).items() if k != "mirror"}
     rounds = {run.recipe: part("recipes", run.recipe).get("rounds", 1) for run in RUNS}
-    return settings.canonical({"study": told, "rounds": rounds})
+    shared = sorted({r.pretraining for r in RUNS if part("pretraining", r.pretraining).get("seeds")})
+    return settings.canonical({"study": told, "rounds": rounds, "shared": shared})
 
 
 def records_shown(wildcards):

@@ -1,0 +1,136 @@
+"""What reruns after a change, and what every rule must have."""
+
+import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import ROOT, STUDY
+
+RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+BODIES = {
+    name: body
+    for path in RULES
+    for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.M)
+}
+AFTER_TRAINING = {"predict", "evaluate", "collect", "compare", "table", "figure"}
+
+
+def test_a_finished_study_has_nothing_left_to_do(workflow):
+    assert workflow.plan() == {}
+
+
+def test_a_learning_rate_reruns_its_recipe_and_what_follows(workflow):
+    workflow.edit("config/recipes/demo-self-training.yaml", "rate: 0.01", "rate: 0.02")
+    plan = workflow.plan()
+    assert plan["finetune"] == 4 and plan["predict"] == plan["evaluate"] == 2
+    assert plan.keys() == AFTER_TRAINING | {"finetune"}
+
+
+def test_a_comment_reruns_nothing(workflow):
+    workflow.edit("config/recipes/demo-full.yaml", "# Every", "# Really every")
+    workflow.edit("workflow/rules/train.smk", '"python -m ecgpipe', '"python  -m ecgpipe')
+    assert workflow.plan() == {}
+
+
+def test_a_new_metric_reruns_no_training(workflow):
+    workflow.edit(
+        "workflow/rules/score.smk",
+        'registry.names("metrics")',
+        '["new", *registry.names("metrics")]',
+    )
+    plan = workflow.plan()
+    assert plan["evaluate"] == 5
+    assert plan.keys() == {"evaluate", "collect", "table", "figure"}
+
+
+def test_a_new_task_reruns_no_pretraining(workflow):
+    task = workflow.folder / "config/tasks/synthetic-all.yaml"
+    (task.parent / "synthetic-more.yaml").write_text(task.read_text())
+    grids = copy.deepcopy(STUDY["grids"])
+    grids[0]["tasks"].append("synthetic-more")
+    workflow.study(grids=grids)
+    plan = workflow.plan()
+    assert plan["finetune"] == 6 and "pretrain" not in plan and "preprocess" not in plan
+
+
+def test_one_more_round_adds_that_round_alone(workflow):
+    workflow.edit("config/recipes/demo-self-training.yaml", "rounds: 2", "rounds: 3")
+    plan = workflow.plan()
+    assert plan["finetune"] == 2 and plan["predict"] == 2
+
+
+def test_one_more_seed_adds_its_own_runs(workflow):
+    grids = copy.deepcopy(STUDY["grids"])
+    grids[1]["seeds"] = [0, 1]
+    workflow.study(grids=grids)
+    plan = workflow.plan()
+    assert plan["finetune"] == 1 and plan["pretrain"] == 1 and plan["evaluate"] == 1
+
+
+def test_a_condition_predicts_again_without_training(workflow):
+    grids = copy.deepcopy(STUDY["grids"])
+    grids[1]["conditions"] = ["clean", "limb-leads"]
+    workflow.study(grids=grids)
+    plan = workflow.plan()
+    assert plan["predict"] == 1 and "finetune" not in plan
+
+
+def test_a_raised_revision_reruns_its_stage_and_what_follows(workflow):
+    workflow.edit("workflow/rules/common.smk", '"finetune": 1', '"finetune": 2')
+    plan = workflow.plan()
+    assert plan["finetune"] == 7 and "pretrain" not in plan
+
+
+def test_another_mirror_reruns_nothing(workflow):
+    assert workflow.plan("--config", "mirror=/elsewhere") == {}
+
+
+def test_a_misspelt_key_of_a_study_is_refused(workflow):
+    with pytest.raises(AssertionError, match="additional|Additional"):
+        workflow.plan("--config", "sead=3")
+
+
+def test_a_missing_part_is_answered_with_those_there_are(workflow):
+    workflow.study(
+        figures=["label_efficiency"], grids=[STUDY["grids"][0] | {"recipes": ["demo-ful"]}]
+    )
+    with pytest.raises(AssertionError, match=r"demo-ful.yaml does not exist.*demo-full"):
+        workflow.plan()
+
+
+def test_lint_finds_nothing():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("snakemake"), "--lint"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_rule_has_its_log_and_benchmark_where_its_name_says(name):
+    body = BODIES[name]
+    log = re.search(r'log:\s+"([^"]+)\.log"', body)
+    benchmark = re.search(r'benchmark:\s+"([^"]+)\.tsv"', body)
+    assert log and benchmark and log[1] == benchmark[1] and log[1].startswith(f"logs/{name}/")
+    outputs = re.search(r"output:\n((?:        .*\n)+)", body)[1]
+    wildcards = list(dict.fromkeys(re.findall(r"{(\w+)}", outputs)))
+    assert re.findall(r"{(\w+)}", log[1]) == wildcards
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_rule_calls_the_stage_of_its_name(name):
+    assert f"python -m ecgpipe {name} " in BODIES[name] and "&> {log}" in BODIES[name]
+    assert "conda:" in BODIES[name] and f'REVISION["{name}"]' in BODIES[name] + "".join(
+        path.read_text() for path in RULES
+    )
+
+
+def test_rules_and_stages_are_the_same_words():
+    stages = {path.stem for path in (ROOT / "ecgpipe/stages").glob("[!_]*.py")}
+    assert stages == set(BODIES)
