@@ -1,0 +1,149 @@
+"""Scores: thresholds from valid, a bootstrap of patients, intervals, and the long table of a run.
+
+Every arm scored on the same test patients meets the same resamples, so differences between arms are
+paired, and a label that loses its positives in a resample is skipped there for every arm alike.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Float32
+
+from ecgpipe.predictions import Predictions
+
+RESAMPLES = 1000
+SEED = 0  # of the resamples: one set for every run, so that differences pair
+INTERVAL = (0.025, 0.975)
+BETA = 2.0  # thresholds are chosen for recall, as in the PhysioNet Challenge and CE-SSL
+UNDECIDED = 0.5  # the threshold of a label without positives in valid
+MACRO = "macro"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a metric sees of the test part."""
+
+    target: Bool[np.ndarray, "record label"]
+    probability: Float[np.ndarray, "record label"]
+    threshold: Float[np.ndarray, " label"]  # present from here on, chosen on valid
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide; NaN where there is nothing to divide by."""
+    undefined = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
+    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+
+
+def choose_thresholds(
+    target: Bool[np.ndarray, "record label"], probability: Float[np.ndarray, "record label"]
+) -> Float[np.ndarray, " label"]:
+    """Give each label the probability that maximises F-beta; the highest, if several do."""
+    columns = zip(target.T, probability.T, strict=True)
+    return np.array([_threshold(positive, scores) for positive, scores in columns])
+
+
+def _threshold(
+    positive: Bool[np.ndarray, " record"], scores: Float[np.ndarray, " record"]
+) -> float:
+    if not positive.any():
+        return UNDECIDED
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # of its equals: they are decided together
+    found = np.cumsum(positive[order])[last]
+    decided = np.flatnonzero(last) + 1
+    f_beta = (1 + BETA**2) * found / (BETA**2 * positive.sum() + decided)
+    return float(scores[order][last][np.argmax(f_beta)])
+
+
+def resample_patients(
+    patient: np.ndarray, *, seed: int = SEED, resamples: int = RESAMPLES
+) -> Float32[np.ndarray, "resample record"]:
+    """Draw patients with replacement; a record's weight is how often its patient was drawn."""
+    names, of_record = np.unique(patient, return_inverse=True)
+    drawn = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
+    drawn += len(names) * np.arange(resamples)[:, None]
+    times = np.bincount(drawn.ravel(), minlength=resamples * len(names))
+    return times.reshape(resamples, len(names)).astype(np.float32)[:, of_record]
+
+
+def average(per_label: Float[np.ndarray, "resample label"]) -> Float[np.ndarray, " resample"]:
+    """Average each resample over the labels that are defined in it."""
+    return ratio(np.nansum(per_label, axis=1), (~np.isnan(per_label)).sum(axis=1))
+
+
+def replicate(
+    metric: ModuleType, sample: Sample, weight: Float[np.ndarray, "resample record"]
+) -> Float[np.ndarray, "resample score"]:
+    """Score every resample: the macro score, or the only one, then the labels'."""
+    scores = metric.score(sample, weight)
+    if metric.PER == "record":
+        return scores[:, None]
+    return np.column_stack([average(scores), scores])
+
+
+def estimate(metric: ModuleType, sample: Sample) -> Float[np.ndarray, " score"]:
+    """Score the test part as it is, in the same order."""
+    return replicate(metric, sample, np.ones((1, len(sample.target))))[0]
+
+
+def table(
+    metrics: dict[str, ModuleType],
+    test: Predictions,
+    threshold: Float[np.ndarray, " label"],
+    *,
+    each_label: bool,
+) -> pd.DataFrame:
+    """One line a score with its interval; `each_label` or the macro scores only."""
+    sample = Sample(test.target, test.probability, threshold)
+    weight = resample_patients(test.patient)
+    tables = [_lines(name, metric, sample, weight, test.labels) for name, metric in metrics.items()]
+    scores = pd.concat(tables, ignore_index=True)
+    return scores if each_label else scores[scores["label"] == MACRO]
+
+
+def judge_difference(
+    difference: float, replicates: Float[np.ndarray, " resample"]
+) -> tuple[float, float, float]:
+    """Bound a paired difference, and tell how often chance alone would be as large (two-sided).
+
+    Resamples scatter around the difference as they would around none, so their distance from it is
+    what chance does. The smallest p-value is one over the resamples plus one.
+    """
+    low, high = np.quantile(replicates, INTERVAL)
+    as_large = (np.abs(replicates - difference) >= np.abs(difference)).sum()
+    return float(low), float(high), float((1 + as_large) / (1 + len(replicates)))
+
+
+def correct_holm(p: Float[np.ndarray, " comparison"]) -> Float[np.ndarray, " comparison"]:
+    """Adjust the p-values of one family (Holm 1979)."""
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(adjusted, 1)
+
+
+def _lines(
+    name: str,
+    metric: ModuleType,
+    sample: Sample,
+    weight: Float[np.ndarray, "resample record"],
+    labels: tuple[str, ...],
+) -> pd.DataFrame:
+    value = estimate(metric, sample)
+    low, high = pd.DataFrame(replicate(metric, sample, weight)).quantile(INTERVAL).to_numpy()
+    absent = int(np.isnan(value[1:]).sum())
+    single = metric.PER == "record"
+    return pd.DataFrame(
+        {
+            "metric": name,
+            "label": [MACRO] if single else [MACRO, *labels],
+            "value": value,
+            "low": low,
+            "high": high,
+            # labels averaged, or positives of the label
+            "n": [len(labels) - absent, *([] if single else sample.target.sum(axis=0))],
+            "absent": [absent, *([] if single else np.isnan(value[1:]).astype(int))],
+        }
+    )

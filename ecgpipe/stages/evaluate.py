@@ -1,0 +1,52 @@
+"""Score predictions: thresholds from valid, every metric on test, intervals over patients."""
+
+import argparse
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from ecgpipe import registry, scores
+from ecgpipe.predictions import conditions, read
+
+log = logging.getLogger(__name__)
+
+UNDISTURBED = "clean"  # thresholds come from here: no condition ever moves one
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this stage."""
+    parser.add_argument("--predictions", type=Path, required=True, help="of one run")
+    parser.add_argument("--out", type=Path, required=True, help="CSV: one line a score")
+
+
+def run(*, predictions: Path, out: Path) -> None:
+    """Score every condition; every label under `clean`, the macro scores elsewhere."""
+    metrics = {name: registry.load("metrics", name) for name in registry.names("metrics")}
+    threshold = _thresholds(predictions)
+    tables = []
+    for condition in conditions(predictions):
+        test = read(predictions, condition).of("test")
+        if not len(test.target):
+            raise ValueError(f"{predictions}: no record of the test part; see the run's split")
+        table = scores.table(metrics, test, threshold, each_label=condition == UNDISTURBED)
+        table.insert(0, "condition", condition)
+        tables.append(table)
+        log.info("%s: %d test records scored", condition, len(test.target))
+    part = out.with_name(out.name + ".part")
+    pd.concat(tables).to_csv(part, index=False, float_format="%.6g")
+    part.replace(out)
+
+
+def _thresholds(path: Path) -> Float[np.ndarray, " label"]:
+    valid = read(path, UNDISTURBED).of("valid")
+    without = np.flatnonzero(~valid.target.any(axis=0))
+    if len(without):
+        names = ", ".join(valid.labels[label] for label in without)
+        log.info(
+            "%d of %d labels have no positive in valid; their threshold is %s: %s",
+            *(len(without), len(valid.labels), scores.UNDECIDED, names),
+        )
+    return scores.choose_thresholds(valid.target, valid.probability)

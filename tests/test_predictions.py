@@ -1,0 +1,47 @@
+"""Predictions are read as they were written."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from ecgpipe import predictions
+from ecgpipe.predictions import Predictions
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write five records under two conditions."""
+    generator = np.random.default_rng(0)
+    part = np.array(["valid", "test", "test", "valid", "test"])
+    names = np.array([f"Nº {number}" for number in range(5)])
+    target, probability = generator.random((5, 2)) < 0.5, generator.random((5, 2))
+    one = Predictions(("AFIB", "NORM"), names, names, np.arange(5.0), part, target, probability)
+    path = tmp_path / "predictions.h5"
+    predictions.write(path, {"clean": one, "noisy": one}, {"revision": '{"predict": 1}'})
+    return path, one
+
+
+def test_what_was_written_is_read(written):
+    path, one = written
+    read = predictions.read(path, "noisy")
+    for field in fields(one):
+        np.testing.assert_array_equal(getattr(read, field.name), getattr(one, field.name))
+
+
+def test_conditions_and_attributes_are_kept_beside(written):
+    path, _ = written
+    assert predictions.conditions(path) == ["clean", "noisy"]
+    assert predictions.attributes(path) == {"revision": '{"predict": 1}'}
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_part_is_taken_from_every_column(written):
+    _, one = written
+    test = one.of("test")
+    assert test.start.tolist() == [1, 2, 4] and len(test.target) == len(test.record) == 3
+
+
+def test_an_unknown_condition_is_answered_with_those_there_are(written):
+    with pytest.raises(KeyError, match="no condition 'mains'; there are: clean, noisy"):
+        predictions.read(written[0], "mains")
