@@ -237,7 +237,7 @@ def canonical(values: Any) -> str:
 
 
 def build(cls: type[T], values: dict[str, Any], where: str) -> T:
-    """Build a dataclass from plain values; an unknown key is answered with `where` and the known."""
+    """Build a dataclass from plain values; an unknown key is answered with the known ones."""
     if not isinstance(values, dict):
         raise ValueError(f"{where}: expected keys and values for {cls.__name__}, got {values!r}")
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
