@@ -65,7 +65,8 @@ def resample_patients(
     drawn = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
     drawn += len(names) * np.arange(resamples)[:, None]
     times = np.bincount(drawn.ravel(), minlength=resamples * len(names))
-    return times.reshape(resamples, len(names)).astype(np.float32)[:, of_record]
+    of_patient = times.reshape(resamples, len(names)).astype(np.float32)
+    return np.take(of_patient, of_record, axis=1)  # rows stay contiguous, unlike indexed
 
 
 def average(per_label: Float[np.ndarray, "resample label"]) -> Float[np.ndarray, " resample"]:
