@@ -1,18 +1,39 @@
-"""Records and the shards they are kept in: contiguous int16 microvolts in HDF5, one row a signal."""
+"""Records, and the shards that keep them: contiguous int16 microvolts in HDF5, one row a signal."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int, Int16
+from jaxtyping import Bool, Float, Int16, Int32
+
+from ecgpipe.settings import Preparation, canonical
+
+# h5py is imported where a shard is opened: planning a study imports datasets, and they this file
+
+WAVES = ("P", "QRS", "T")  # a wave's kind in a shard is its place here
+COLUMNS = (
+    "dataset",
+    "record",
+    "patient",
+    "start",
+    "statements",
+    "age",
+    "sex",
+    "fold",
+    "site",
+    "device",
+    "aliases",
+)
+LARGEST = np.iinfo(np.int16).max  # microvolts, 32.767 mV; the sample -32768 stays unused
 
 
 @dataclass(frozen=True)
 class Wave:
-    """One wave with its true or annotated boundaries, in seconds from the start of the recording."""
+    """One wave with its true or annotated boundaries, in seconds into the recording."""
 
     kind: str  # P, QRS or T
     onset: float
@@ -49,16 +70,197 @@ class Signal:
     millivolts: Float[np.ndarray, "lead time"]
 
 
-def write_shard(path: Path, rows: Iterable[dict[str, Any]], attributes: dict[str, Any]) -> None:
-    """Write prepared rows beside and rename."""
-    raise NotImplementedError
+@dataclass(frozen=True)
+class Row:
+    """One row of a shard: a prepared record, or one window of it."""
+
+    record: Record
+    start: float  # seconds into the recording
+    signal: Int16[np.ndarray, "lead time"]  # microvolts
+    digest: str  # of the recording as read, see `digest`
+
+
+def shard_of(patient: str, shards: int) -> int:
+    """Give the shard that holds every record of a patient."""
+    return _hash(patient) % shards
+
+
+def hashed_below(patients: pd.Series, share: float) -> Bool[np.ndarray, " record"]:
+    """Take about this share of the patients: always the same ones, spread over all shards."""
+    taken = {name: _hash(f"share of {name}") < share * 2**48 for name in set(patients)}
+    return np.array([taken[name] for name in patients], bool)
+
+
+def digest(signal: Signal) -> str:
+    """Hash a recording as read: equal for recordings whose every sample is equal."""
+    return hashlib.sha256(signal.millivolts.tobytes()).hexdigest()
+
+
+def microvolts(
+    millivolts: Float[np.ndarray, "lead time"], record: str
+) -> tuple[Int16[np.ndarray, "lead time"], int]:
+    """Round to int16 microvolts; also count the samples that had to be clipped to fit."""
+    scaled = np.rint(millivolts * np.float32(1000))
+    if not np.isfinite(scaled).all():
+        wrong = int(np.size(scaled) - np.isfinite(scaled).sum())
+        raise ValueError(f"record {record}: {wrong} samples are NaN or infinite, expected none")
+    clipped = int((np.abs(scaled) > LARGEST).sum())
+    return np.clip(scaled, -LARGEST, LARGEST).astype(np.int16), clipped
+
+
+def table(dataset: str, records: list[Record]) -> pd.DataFrame:
+    """One line a record, from metadata alone; the columns are those of `read_table`."""
+    columns = _columns(records, [0.0] * len(records))
+    return _frame({"dataset": [dataset] * len(records), **columns})
+
+
+def write_shard(
+    path: Path, rows: list[Row], *, dataset: str, preparation: Preparation, sources: str
+) -> None:
+    """Write prepared rows beside and rename; `sources` is the hash of their manifests."""
+    import h5py
+
+    shape = (len(rows), len(preparation.leads), round(preparation.seconds * preparation.fs))
+    columns = _columns([row.record for row in rows], [row.start for row in rows])
+    columns["statements"] = [json.dumps(each) for each in columns["statements"]]
+    columns["aliases"] = [json.dumps(each) for each in columns["aliases"]]
+    columns["digest"] = [row.digest for row in rows]
+    part = path.with_name(path.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(part, "w") as file:
+        file.attrs["fs"] = preparation.fs
+        file.attrs["leads"] = list(preparation.leads)
+        file.attrs["unit"] = "uV"
+        file.attrs["dataset"] = dataset
+        file.attrs["preparation"] = canonical(asdict(preparation))
+        file.attrs["sources"] = sources
+        signal = file.create_dataset("signal", shape, dtype="<i2")  # contiguous: `read_signals`
+        for place, row in enumerate(rows):
+            signal[place] = row.signal
+        for name, values in columns.items():
+            file.create_dataset(name, data=_stored(name, values))
+        file.create_dataset("waves", data=_waves(rows, preparation))
+    part.replace(path)
 
 
 def read_table(paths: list[Path]) -> pd.DataFrame:
-    """One line a row of the shards, without the signals."""
-    raise NotImplementedError
+    """One line a row of the shards, without the signals; `shard` counts the paths."""
+    tables = [_read_table(path).assign(shard=shard) for shard, path in enumerate(paths)]
+    filled = [each for each in tables if len(each)] or tables[:1]
+    joined = pd.concat(filled, ignore_index=True)
+    return joined[[*COLUMNS, "digest", "shard", "row"]]
 
 
 def read_signals(path: Path) -> Int16[np.ndarray, "record lead time"]:
     """Map a shard's signals into memory: int16 microvolts."""
-    raise NotImplementedError
+    import h5py
+
+    with h5py.File(path) as file:
+        signal = file["signal"]
+        if not len(signal):
+            return np.empty(signal.shape, np.int16)
+        offset = signal.id.get_offset()
+        if offset is None:
+            raise ValueError(f"{path}: signals are not contiguous; make the shard again")
+        return np.memmap(path, signal.dtype, mode="r", offset=offset, shape=signal.shape)
+
+
+def read_waves(path: Path) -> Int32[np.ndarray, "wave 6"]:
+    """Read the waves: row, kind (place in WAVES), lead (-1: all), onset, peak, offset (samples)."""
+    import h5py
+
+    with h5py.File(path) as file:
+        return file["waves"][()]
+
+
+def read_attributes(path: Path) -> dict[str, Any]:
+    """Read what a shard says of itself: fs, leads, unit, dataset, preparation, sources."""
+    import h5py
+
+    with h5py.File(path) as file:
+        values = dict(file.attrs)
+    return {**values, "fs": int(values["fs"]), "leads": tuple(values["leads"])}
+
+
+def read_sources(paths: list[Path]) -> dict[str, str]:
+    """Read what the shards of each dataset were made from, as the hash of their manifests."""
+    sources: dict[str, str] = {}
+    for attributes in map(read_attributes, paths):
+        name, given = attributes["dataset"], attributes["sources"]
+        if sources.setdefault(name, given) != given:
+            raise ValueError(
+                f"shards of {name} were made from two releases ({sources[name]} and {given}); "
+                f"remove results/shards/{name} and make them again"
+            )
+    return sources
+
+
+def _hash(name: str) -> int:
+    """Hash a name to 48 bits, the same on every machine."""
+    return int(hashlib.sha256(name.encode()).hexdigest()[:12], 16)
+
+
+def _columns(records: list[Record], starts: list[float]) -> dict[str, list[Any]]:
+    """Turn records into columns."""
+    columns: dict[str, list[Any]] = {
+        "record": [record.id for record in records],
+        "patient": [record.patient for record in records],
+        "start": starts,
+    }
+    return columns | {name: [getattr(record, name) for record in records] for name in COLUMNS[4:]}
+
+
+def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
+    """Give every column its type, also where there are no rows or no values."""
+    types = {name: "object" for name in COLUMNS} | {
+        "start": "float64",
+        "age": "float64",
+        "fold": "Int64",
+    }
+    return pd.DataFrame(
+        {name: pd.Series(columns[name], dtype=types[name]) for name in COLUMNS}  # type: ignore[call-overload]
+    )
+
+
+def _stored(name: str, values: list[Any]) -> np.ndarray:
+    """Turn a column into an array that HDF5 keeps: NaN, -1 or an empty text where it is unknown."""
+    if name in ("start", "age"):
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+    if name == "fold":
+        return np.array([-1 if value is None else value for value in values], np.int32)
+    encoded = [(value or "").encode() for value in values]
+    return np.array(encoded, dtype=f"S{max(map(len, encoded), default=1) or 1}")
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Read the columns of one shard."""
+    import h5py
+
+    with h5py.File(path) as file:
+        dataset = file.attrs["dataset"]
+        stored = {name: file[name][()] for name in (*COLUMNS[1:], "digest")}
+    columns: dict[str, list[Any]] = {"dataset": [dataset] * len(stored["record"])}
+    for name, values in stored.items():
+        columns[name] = values.tolist()
+        if values.dtype.kind == "S":
+            columns[name] = [value.decode() or None for value in columns[name]]
+    columns["fold"] = [None if fold < 0 else fold for fold in columns["fold"]]
+    columns["statements"] = [json.loads(text) for text in columns["statements"]]
+    columns["aliases"] = [tuple(json.loads(text)) for text in columns["aliases"]]
+    frame = _frame(columns)
+    return frame.assign(digest=columns["digest"], row=np.arange(len(frame)))
+
+
+def _waves(rows: list[Row], preparation: Preparation) -> Int32[np.ndarray, "wave 6"]:
+    """Place every wave whose peak lies inside its signal, in samples of the prepared signal."""
+    last = round(preparation.seconds * preparation.fs) - 1
+    places = {lead: place for place, lead in enumerate(preparation.leads)} | {None: -1}
+    found = []
+    for number, row in enumerate(rows):
+        for wave in row.record.waves:
+            times = (wave.onset, wave.peak, wave.offset)
+            onset, peak, offset = (round((time - row.start) * preparation.fs) for time in times)
+            if wave.lead in places and 0 <= peak <= last:
+                kind, lead = WAVES.index(wave.kind), places[wave.lead]
+                found.append((number, kind, lead, max(onset, 0), peak, min(offset, last)))
+    return np.array(found, np.int32).reshape(-1, 6)
