@@ -33,7 +33,7 @@ def normed(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.M
 
 def activated(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
     """Convolve, normalise, rectify."""
-    return [*normed(inputs, outputs, kernel, stride), nn.ReLU(inplace=True)]
+    return [*normed(inputs, outputs, kernel, stride), nn.ReLU()]
 
 
 def initialise(backbone: nn.Module) -> None:

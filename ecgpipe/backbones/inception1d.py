@@ -35,7 +35,7 @@ class Module(nn.Module):
             nn.MaxPool2d((1, 3), stride=1, padding=(0, 1)), convolution(inputs, width, 1)
         )
         outputs = width * (len(config.kernels) + 1)
-        self.last = nn.Sequential(nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+        self.last = nn.Sequential(nn.BatchNorm2d(outputs), nn.ReLU())
 
     def forward(self, features: Float[Tensor, "batch _ 1 time"]) -> Float[Tensor, "batch _ 1 time"]:
         """Let every branch look, and stack what they see."""
@@ -51,7 +51,7 @@ class Group(nn.Module):
         super().__init__()
         self.main = nn.Sequential(*(Module(n, config) for n in (inputs, outputs, outputs)))
         self.identity = nn.Sequential(*normed(inputs, outputs, 1))
-        self.last = nn.ReLU(inplace=True)
+        self.last = nn.ReLU()
 
     def forward(self, features: Float[Tensor, "batch _ 1 time"]) -> Float[Tensor, "batch _ 1 time"]:
         """Add what the group has learnt to what it was given."""

@@ -36,7 +36,7 @@ class Block(nn.Module):
         )
         shortcut = [] if stride == 1 else normed(width, width, 1, stride)
         self.identity = nn.Sequential(*shortcut)
-        self.last = nn.ReLU(inplace=True)
+        self.last = nn.ReLU()
 
     def forward(self, features: Float[Tensor, "batch _ 1 _"]) -> Tensor:
         """Add what the block has learnt to what it was given."""

@@ -48,7 +48,7 @@ class Block(nn.Module):
         pool = [] if stride == 1 else [nn.AvgPool2d((1, stride), ceil_mode=True)]
         widen = [] if inputs == outputs else normed(inputs, outputs, 1)
         self.identity = nn.Sequential(*pool, *widen)
-        self.last = nn.ReLU(inplace=True)
+        self.last = nn.ReLU()
 
     def forward(self, features: Float[Tensor, "batch _ 1 _"]) -> Tensor:
         """Add what the block has learnt to what it was given."""
