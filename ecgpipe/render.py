@@ -61,12 +61,6 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=["", "nan"])
 
 
-def read_study(values: dict) -> Study:
-    """Build the study from `--settings`; the rounds beside it are for `collect`."""
-    own = {key: value for key, value in values.items() if key != "rounds"}
-    return settings.build(Study, own, "--settings")
-
-
 def own_scores(scores: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
     """Take the scores of undisturbed signals by models that were not adapted to a patient."""
     kept = scores[scores["metric"].isin(list(metrics)) & (scores["condition"] == "clean")]

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -47,7 +48,6 @@ RC: dict[Any, Any] = {
     "lines.markersize": 3.5,
     "pdf.fonttype": 42,  # embedded as TrueType: text stays text
     "svg.hashsalt": "ecgpipe",
-    "figure.constrained_layout.use": True,
 }
 
 
@@ -67,7 +67,10 @@ def styled(draw: Callable[[Needs], Figure]) -> Callable[[Needs], Figure]:
     @wraps(draw)
     def inner(needs: Needs) -> Figure:
         with _rc():
-            return draw(needs)
+            made = draw(needs)
+            made.draw_without_rendering()
+            made.set_layout_engine("none")  # laid out once: a second time would move panels
+            return made
 
     return inner
 
@@ -84,7 +87,7 @@ def grid(
     rows: int, columns: int, height: float, width: float = DOUBLE, **shared: Any
 ) -> tuple[Sheet, np.ndarray]:
     """Start a figure of panels, each `height` inches high."""
-    made = Sheet(figsize=(width, rows * height))
+    made = Sheet(figsize=(width, rows * height), layout="constrained")
     return made, made.subplots(rows, columns, squeeze=False, **shared)
 
 
@@ -116,11 +119,19 @@ def legend(made: Figure, shown: Iterable[dict], markers: bool = True) -> None:
     made.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(shown) / rows))
 
 
-def said(text: str, width: float = SINGLE) -> Figure:
+def said(text: str) -> Sheet:
     """Say in place of a figure why it cannot be drawn."""
-    made = Sheet(figsize=(width, 1.0))
-    made.text(0.5, 0.5, text, ha="center", va="center", wrap=True, color=GREY)
+    made = Sheet(figsize=(SINGLE, 1.0), layout="constrained")
+    panel = made.subplots()
+    panel.set_axis_off()
+    panel.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=panel.transAxes)
     return made
+
+
+def ruled(panel: Axes) -> None:
+    """Rule faint lines across a panel, behind what is drawn."""
+    panel.grid(axis="y", color=FAINT, linewidth=0.4)
+    panel.set_axisbelow(True)
 
 
 def dodge(count: int, width: float) -> np.ndarray:

@@ -58,5 +58,4 @@ def _panel(panel: Axes, lines: pd.DataFrame, looks: dict[str, dict]) -> None:
     panel.set_xticks(range(len(budgets)), [budget_label(budget) for budget in budgets])
     panel.set_xlabel("labeled training patients")
     panel.set_xlim(-0.5, len(budgets) - 0.5)
-    panel.grid(axis="y", color=_style.FAINT, linewidth=0.4)
-    panel.set_axisbelow(True)
+    _style.ruled(panel)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ecgpipe import registry, render
-from ecgpipe.settings import parse
+from ecgpipe.settings import Study, build, parse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(
 ) -> None:
     """Draw the figure and write both forms."""
     plugin = registry.load("figures", figure)
-    study = render.read_study(parse(settings))
+    study = build(Study, parse(settings)["study"], "--settings: study")
     collected = {
         "scores": scores,
         "comparisons": comparisons,

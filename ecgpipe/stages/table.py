@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ecgpipe import registry, render
-from ecgpipe.settings import parse
+from ecgpipe.settings import Study, build, parse
 
 LONGEST = 45  # lines that fit a page; longer tables break over pages
 
@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Build the table and write its three forms."""
     plugin = registry.load("tables", table)
-    study = render.read_study(parse(settings))
+    study = build(Study, parse(settings)["study"], "--settings: study")
     collected = {
         "scores": scores,
         "comparisons": comparisons,

@@ -6,6 +6,8 @@ import pandas as pd
 
 from ecgpipe.render import Needs, arm_labels, budget_label, budget_order, place_labels
 
+PREFIXES = ((12, "T"), (9, "G"), (6, "M"), (3, "k"), (0, ""), (-3, "m"), (-6, "µ"))
+
 
 def name_lines(table: pd.DataFrame, needs: Needs) -> pd.DataFrame:
     """Name every line's place, budget and arm in words; order the lines as the study does."""
@@ -37,15 +39,23 @@ def score(mean: float, seed_sd: float, low: float, high: float, best: bool = Fal
 
 
 def quantity(value: float, unit: str = "") -> str:
-    """Write a quantity with three digits and a decimal prefix: `1.23 M`, `4.56 kB`."""
+    """Write three digits and a decimal prefix, but whole numbers below a thousand in full."""
     if math.isnan(value):
         return "–"
-    prefixes = {1e12: "T", 1e9: "G", 1e6: "M", 1e3: "k", 1: "", 1e-3: "m", 1e-6: "µ"}
-    if value == 0 or value < 1e-6:
-        return f"{value:.3g} {unit}".rstrip()
-    scale = next(scale for scale in prefixes if value >= scale)
-    digits = max(0, 2 - math.floor(math.log10(value / scale)))
-    number = (
-        f"{value / scale:.{digits}f}" if value < 1 or value % 1 or value >= 1e3 else f"{value:g}"
-    )
-    return f"{number} {prefixes[scale]}{unit}".rstrip()
+    power = next((p for p, _ in PREFIXES if value >= 10.0**p), 0)
+    scaled = value / 10.0**power
+    exact = power == 0 and value == int(value)
+    digits = 0 if exact else max(0, 2 - math.floor(math.log10(scaled)))
+    return f"{scaled:.{digits}f} {dict(PREFIXES)[power]}{unit}".rstrip()
+
+
+def size(value: float) -> str:
+    """Write bytes."""
+    return quantity(value, "B")
+
+
+def duration(seconds: float) -> str:
+    """Write seconds, from two minutes on minutes, from two hours on hours."""
+    if seconds >= 7200:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 120 else quantity(seconds, "s")

@@ -53,7 +53,7 @@ def make_needs(study, results):
         costs=pd.DataFrame([line for run in runs for line in cost_lines(run, rng)]),
         histories=pd.DataFrame([line for run in runs for line in history_lines(run, skills)]),
         predictions=paths,
-        shards=(write_shard(results / "0.h5.shard"),),
+        shards=(make_shard(results / "shard.h5"),),
     )
 
 
@@ -153,6 +153,23 @@ def history_lines(run, skills):
             }
 
 
-def write_shard(path: Path):
+def make_shard(path: Path):
     """A shard of made signals; beats are bumps every 0.8 s."""
+    from ecgpipe.records import Record, Row, write_shard
+    from ecgpipe.settings import Preparation
+
+    rng = np.random.default_rng(3)
+    seconds = np.arange(10 * FS) / FS
+    beats = sum(
+        height * np.exp(-(((seconds % 0.8) - middle) ** 2) / (2 * width**2))
+        for height, middle, width in ((150, 0.2, 0.02), (1100, 0.36, 0.01), (300, 0.58, 0.04))
+    )
+    rows = []
+    for name in (f"{i:05d}" for i in range(RECORDS, RECORDS + 40)):
+        gains = rng.uniform(-0.5, 1.2, (len(LEADS), 1))
+        signal = (gains * beats + rng.normal(scale=15, size=(len(LEADS), 10 * FS))).astype(np.int16)
+        record = Record(name, name, Path(name), age=61.0, sex="female")
+        rows.append(Row(record, 0.0, signal, "0" * 64))
+    preparation = Preparation("100hz", FS, 10.0, LEADS)
+    write_shard(path, rows, dataset="generated", preparation=preparation, sources="0" * 64)
     return path

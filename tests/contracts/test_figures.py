@@ -60,7 +60,7 @@ def test_the_stage_writes_pdf_with_embedded_fonts_and_png(needs, tmp_path):
     none = dict.fromkeys(("comparisons", "costs", "histories"))
     stage.run(
         figure="label_efficiency",
-        settings=canonical(asdict(needs.study)),
+        settings=canonical({"study": asdict(needs.study)}),
         results=tmp_path,
         scores=tmp_path / "scores.csv",
         shards=[],

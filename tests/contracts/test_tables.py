@@ -67,7 +67,7 @@ def test_the_stage_writes_three_forms(needs, tmp_path):
     none = dict.fromkeys(("comparisons", "costs", "histories"))
     stage.run(
         table="main",
-        settings=canonical(asdict(needs.study)),
+        settings=canonical({"study": asdict(needs.study)}),
         results=tmp_path,
         scores=tmp_path / "scores.csv",
         out=tmp_path / "tables" / "main.csv",

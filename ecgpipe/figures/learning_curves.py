@@ -1,0 +1,58 @@
+"""Learning curves: AUROC on valid and the loss against steps; seeds thin, their mean thick."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ecgpipe import settings
+from ecgpipe.figures import _style
+from ecgpipe.render import Needs, arm_of, budget_label, budget_order
+
+NEEDS = ("histories",)
+SHOWN = {"valid_auroc": "macro AUROC, valid", "loss": "training loss"}
+
+
+@_style.styled
+def draw(needs: Needs) -> Figure:
+    """Draw finetuning at the largest budget; rounds follow each other."""
+    histories = needs.table("histories")
+    histories = histories[histories["stage"] == "finetune"]
+    histories = histories.assign(arm=arm_of(histories), along=_along(histories))
+    places = list(dict.fromkeys((run.task, run.split) for run in settings.runs(needs.study)))
+    looks = _style.looks(needs)
+    wide = _style.SINGLE if len(places) == 1 else _style.DOUBLE
+    figure, panels = _style.grid(2, len(places), height=1.7, width=wide, sharex="col")
+    several = len({split for _, split in places}) > 1
+    for column, (task, split) in zip(panels.T, places, strict=True):
+        own = histories[(histories["task"] == task) & (histories["split"] == split)]
+        budget = budget_order(own["budget"])[-1]
+        own = own[own["budget"] == budget]
+        name = f"{task}, {split}" if several else task
+        column[0].set_title(f"{name}\n{budget_label(budget)} labeled")
+        column[-1].set_xlabel("steps")
+        for panel, measure in zip(column, SHOWN, strict=True):
+            _panel(panel, own, measure, looks)
+    for panel, label in zip(panels[:, 0], SHOWN.values(), strict=True):
+        panel.set_ylabel(label)
+    _style.legend(figure, looks.values(), markers=False)
+    return figure
+
+
+def _panel(panel: Axes, own: pd.DataFrame, measure: str, looks: dict[str, dict]) -> None:
+    """Draw one measure; the mean stops where the first seed stopped."""
+    for arm, look in looks.items():
+        for _, lines in own[own["arm"] == arm].groupby("round"):
+            seeds = lines.pivot(index="along", columns="seed", values=measure)
+            panel.plot(seeds, color=look["color"], linewidth=0.4, alpha=0.5)
+            panel.plot(seeds.dropna().mean(axis=1), **_style.line(look))
+    panel.locator_params(nbins=5)
+    _style.ruled(panel)
+
+
+def _along(histories: pd.DataFrame) -> pd.Series:
+    """Count steps through the rounds of a run."""
+    run = ["pretraining", "recipe", "task", "split", "budget", "seed"]
+    ends = histories.groupby([*run, "round"])["step"].max()
+    before = ends.groupby(run).cumsum() - ends
+    keys = pd.MultiIndex.from_frame(histories[[*run, "round"]])
+    return histories["step"] + before.reindex(keys).to_numpy()
