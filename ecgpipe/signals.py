@@ -1,0 +1,101 @@
+"""From a recording to the signals of a preparation: leads, sampling frequency, band, length."""
+
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Float
+from scipy.signal import butter, resample_poly, sosfiltfilt
+
+from ecgpipe.records import Signal
+from ecgpipe.settings import Preparation
+
+ORDER = 3  # of the Butterworth filter; run forth and back it falls as one of order 6
+LARGEST_RATIO = 2000  # of resampling, up or down: more is a mistaken sampling frequency
+
+
+def prepare(
+    signal: Signal, preparation: Preparation
+) -> list[tuple[float, Float[np.ndarray, "lead time"]]]:
+    """Bring a recording to a preparation: starts in seconds and signals in millivolts."""
+    millivolts = pick_leads(signal, preparation.leads, preparation.missing_leads)
+    fs = float(preparation.fs)
+    millivolts = resample(millivolts, signal.fs, fs)
+    millivolts = band_pass(millivolts, fs, preparation.band)
+    samples = round(preparation.seconds * fs)
+    return [
+        (start / fs, fit_length(millivolts[:, start:end], samples))
+        for start, end in _windows(millivolts.shape[1], preparation)
+    ]
+
+
+def pick_leads(
+    signal: Signal, leads: tuple[str, ...], missing: str
+) -> Float[np.ndarray, "lead time"]:
+    """Put the leads in order; missing ones are refused, or zero if the preparation says so."""
+    absent = [lead for lead in leads if lead not in signal.leads]
+    if absent and missing != "zero":
+        raise ValueError(
+            f"missing leads: {', '.join(absent)}; the recording has {', '.join(signal.leads)}; "
+            "a preparation with `missing_leads: zero` would fill them with zeros"
+        )
+    picked = np.zeros((len(leads), signal.millivolts.shape[1]), np.float32)
+    for place, lead in enumerate(leads):
+        if lead in signal.leads:
+            picked[place] = signal.millivolts[signal.leads.index(lead)]
+    return picked
+
+
+def resample(
+    millivolts: Float[np.ndarray, "lead time"], fs: float, target: float
+) -> Float[np.ndarray, "lead resampled"]:
+    """Change the sampling frequency by a polyphase filter that keeps out what would alias."""
+    if fs == target:
+        return millivolts
+    ratio = (Fraction(target) / Fraction(fs)).limit_denominator(LARGEST_RATIO)
+    if not 0 < ratio < LARGEST_RATIO or abs(ratio * Fraction(fs) / Fraction(target) - 1) > 1e-4:
+        raise ValueError(f"cannot resample {fs} Hz to {target} Hz by a ratio of small numbers")
+    # `line`: beyond its ends the signal goes on along its trend, so an offset makes no steps there
+    return resample_poly(
+        millivolts, ratio.numerator, ratio.denominator, axis=-1, padtype="line"
+    ).astype(np.float32)
+
+
+def band_pass(
+    millivolts: Float[np.ndarray, "lead time"],
+    fs: float,
+    band: tuple[float | None, float | None],
+) -> Float[np.ndarray, "lead time"]:
+    """Keep a band of frequencies without moving any wave; None leaves that side open."""
+    low, high = band
+    if low is None and high is None:
+        return millivolts
+    if low is not None and high is not None:
+        sections = butter(ORDER, (low, high), "bandpass", fs=fs, output="sos")
+    else:
+        kind = "lowpass" if low is None else "highpass"
+        sections = butter(ORDER, high if low is None else low, kind, fs=fs, output="sos")
+    # long enough for the slowest part of the filter to settle, as far as the recording goes
+    settle = min(round(fs / (low or high or fs)), millivolts.shape[1] - 1)
+    return sosfiltfilt(sections, millivolts, axis=-1, padlen=settle).astype(np.float32)
+
+
+def fit_length(
+    millivolts: Float[np.ndarray, "lead time"], samples: int
+) -> Float[np.ndarray, "lead samples"]:
+    """Crop at the end, or pad there with zeros."""
+    cropped = millivolts[:, :samples]
+    return np.pad(cropped, ((0, 0), (0, samples - cropped.shape[1])))
+
+
+def _windows(samples: int, preparation: Preparation) -> list[tuple[int, int]]:
+    """Say where each signal is cut from the recording: at its start, or wherever a window fits."""
+    if preparation.window is None:
+        return [(0, samples)]
+    window = round(preparation.window * preparation.fs)
+    stride = round((preparation.stride or preparation.window) * preparation.fs)
+    if window < 1 or stride < 1:
+        raise ValueError(
+            f"window {preparation.window} s and stride {preparation.stride} s: too short"
+        )
+    starts = range(0, max(samples - window, 0) + 1, stride)
+    return [(start, start + window) for start in starts]
