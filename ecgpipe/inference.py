@@ -15,8 +15,9 @@ CROPS = {"cpu": 128, "cuda": 8192}  # in one forward pass: what a cache, or a GP
 
 
 def autocast(device: torch.device) -> AbstractContextManager:
-    """Compute in bfloat16 where the hardware does so natively: on a GPU."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    """Compute in bfloat16 where the hardware does so natively: while training, not predicting."""
+    native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=native)
 
 
 @torch.inference_mode()
@@ -32,8 +33,7 @@ def probabilities(
     means = []
     for first in range(0, len(cohort), per_pass):
         tiles = cohort.tiles(slice(first, first + per_pass), length, step)
-        with autocast(tiles.device):
-            logits = model(tiles.flatten(0, 1))
+        logits = model(tiles.flatten(0, 1))
         means.append(logits.float().sigmoid().unflatten(0, tiles.shape[:2]).mean(dim=1))
     model.train(was_training)
     return torch.cat(means)
@@ -41,6 +41,7 @@ def probabilities(
 
 def macro_score(metric: ModuleType, model: nn.Module, cohort: Cohort, seconds: float) -> float:
     """Score a model while it trains: over labels, on crops side by side."""
-    probability = probabilities(model, cohort, seconds, seconds).cpu().numpy()
+    with autocast(cohort.signal.device):
+        probability = probabilities(model, cohort, seconds, seconds).cpu().numpy()
     target = cohort.target.cpu().numpy().astype(bool)
     return float(estimate(metric, Sample(target, probability, np.zeros(target.shape[1])))[0])
