@@ -1,0 +1,11 @@
+"""One file a dataset: where it is published, whose recordings it holds, how one is read.
+
+A dataset offers TITLE, RELEASE, LICENCE, CITATION, PATIENTS (how patients are told apart); URL and
+SIZE, the publisher's folder and how many records the whole release has (URL None: `make(folder)`
+makes the files, or they are the user's own); MIRROR, that folder below a mirror; FOLDS, the
+publisher's folds by part, or None; EXCLUDED, records left out and why; SHARDS; SOURCES, `metadata`
+and one for each kind of signal files. `files(source, listing, records)` picks a source's files from
+all names, given the lines of RECORDS; `records(folder)` lists the records that are there, sorted by
+id, from metadata alone; `read(folder, record, source)` gives a Signal in millivolts.
+Importing one imports neither torch nor h5py.
+"""

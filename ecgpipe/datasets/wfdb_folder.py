@@ -1,0 +1,103 @@
+"""Your own recordings: WFDB files and `labels.csv` in resources/wfdb_folder.
+
+Put the recordings there, or link the folders that hold them. Columns of labels.csv: `record` (path
+of the header without .hea), `patient`, `labels` (codes, separated by ;) and, where known, `age` in
+years, `sex` (female, male), `fold`, `site`, `device`. What labels.csv does not list is left out.
+"""
+
+import csv
+from pathlib import Path, PurePosixPath
+
+from ecgpipe.records import Record, Signal
+from ecgpipe.wfdb_records import read_record
+
+TITLE = "The user's own recordings"
+RELEASE = "as found in resources/wfdb_folder"
+LICENCE = "the user's own"
+CITATION = "none"
+PATIENTS = "column patient of labels.csv"
+URL = None
+SIZE = 0  # unknown
+MIRROR = "wfdb_folder"
+FOLDS = None  # the column fold is for `where` in a task; the split is by a hash of the patient
+EXCLUDED: dict[str, str] = {}
+SHARDS = 8
+SOURCES = ("metadata", "100hz", "500hz")  # preparations of either take it, whatever its own fs
+
+TABLE = "labels.csv"
+REQUIRED = ("record", "patient", "labels")
+SUFFIXES = (".hea", ".dat", ".mat")
+SEX = {"": None, "female": "female", "f": "female", "male": "male", "m": "male"}
+STATED = 100.0  # likelihood of a label, in percent
+
+
+def files(source: str, listing: list[str], records: list[str]) -> list[str]:
+    """Pick the files of a source."""
+    if source == "metadata":
+        return [TABLE]
+    return [name for name in listing if name.endswith(SUFFIXES)]
+
+
+def records(folder: Path) -> list[Record]:
+    """List the records of labels.csv."""
+    path = folder / TABLE
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing; expected columns {', '.join(REQUIRED)}")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, restval="")
+        if absent := [name for name in REQUIRED if name not in (reader.fieldnames or ())]:
+            raise ValueError(
+                f"{path}: no column {', '.join(absent)}; there are: {reader.fieldnames}"
+            )
+        found = [_record(row, f"{path}, line {reader.line_num}") for row in reader]
+    ids = [record.id for record in found]
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+        raise ValueError(f"{path}: records listed twice: {', '.join(twice[:5])}")
+    return sorted(found, key=lambda record: record.id)
+
+
+def read(folder: Path, record: Record, source: str) -> Signal:
+    """Read a recording; it has one sampling frequency, whatever source is asked for."""
+    return read_record(folder / record.path)
+
+
+def _record(row: dict[str, str], where: str) -> Record:
+    """Turn a line of labels.csv into a record."""
+    row = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
+    name, sex = row["record"].removesuffix(".hea"), row.get("sex", "").lower()
+    pure = PurePosixPath(name)
+    if not name or pure.is_absolute() or ".." in pure.parts:
+        raise ValueError(f"{where}: record {name!r}; expected a path below the folder")
+    if not row["patient"]:
+        raise ValueError(f"{where}: no patient; without one the parts of a split would mix")
+    if sex not in SEX:
+        raise ValueError(f"{where}: sex {sex!r}; expected female, male or nothing")
+    return Record(
+        id=name,
+        patient=row["patient"],
+        path=Path(name + ".hea"),
+        statements={code.strip(): STATED for code in row["labels"].split(";") if code.strip()},
+        age=_number(row, "age", where),
+        sex=SEX[sex],
+        fold=_whole(row, "fold", where),
+        site=row.get("site") or None,
+        device=row.get("device") or None,
+    )
+
+
+def _number(row: dict[str, str], column: str, where: str) -> float | None:
+    """Read a number, if there is one."""
+    text = row.get(column, "")
+    if not text:
+        return None
+    if not text.replace(".", "", 1).isdecimal():
+        raise ValueError(f"{where}: {column} {text!r}; expected a number or nothing")
+    return float(text)
+
+
+def _whole(row: dict[str, str], column: str, where: str) -> int | None:
+    """Read a whole number, if there is one."""
+    number = _number(row, column, where)
+    if number is not None and number != int(number):
+        raise ValueError(f"{where}: {column} {number}; expected a whole number or nothing")
+    return None if number is None else int(number)

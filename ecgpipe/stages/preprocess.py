@@ -1,0 +1,132 @@
+"""Bring the recordings of some patients to a preparation, and write them as one shard."""
+
+import argparse
+import json
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ecgpipe import archives, records, registry, signals
+from ecgpipe.records import Record, Row, Signal
+from ecgpipe.settings import Preparation, build, parse
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Findings:
+    """What was noticed while reading, by record."""
+
+    seconds: float = 0.0  # recorded, before cropping
+    padded: dict[str, float] = field(default_factory=dict)  # seconds added
+    flat: dict[str, list[str]] = field(default_factory=dict)  # leads that never change
+    clipped: dict[str, int] = field(default_factory=dict)  # samples beyond int16 microvolts
+    nan: dict[str, int] = field(default_factory=dict)  # samples that are missing
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this stage."""
+    parser.add_argument("--dataset", required=True, help="a file of ecgpipe/datasets")
+    parser.add_argument("--preparation", required=True, help="its name, for messages and report")
+    parser.add_argument("--settings", required=True, help="the preparation, as JSON or YAML")
+    parser.add_argument("--shard", type=int, required=True, help="which patients: their hash")
+    parser.add_argument("--manifests", type=Path, nargs="+", required=True, help="files go beside")
+    parser.add_argument("--report", type=Path, required=True, help="JSON: left out, flat, clipped")
+    parser.add_argument("--out", type=Path, required=True, help="the shard, HDF5")
+
+
+def run(
+    *,
+    dataset: str,
+    preparation: str,
+    settings: str,
+    shard: int,
+    manifests: list[Path],
+    report: Path,
+    out: Path,
+) -> None:
+    """Read, prepare and write the recordings whose patients belong to this shard."""
+    plugin = registry.load("datasets", dataset)
+    told = build(Preparation, parse(settings), f"preparation {preparation}")
+    available = plugin.records(manifests[0].parent)
+    chosen = [r for r in available if records.shard_of(r.patient, plugin.SHARDS) == shard]
+    rows, findings = prepare(plugin, told, manifests[0].parent, chosen)
+    if findings.nan:
+        raise ValueError(
+            f"{len(findings.nan)} records have missing samples: {findings.nan}; "
+            f"name them in EXCLUDED of ecgpipe/datasets/{dataset}.py with the reason"
+        )
+    sources = archives.sum_manifests(manifests)
+    records.write_shard(out, rows, dataset=dataset, preparation=told, sources=sources)
+    told_of = {"dataset": dataset, "preparation": preparation, "shard": shard}
+    write_report(report, told_of | count(plugin, available, chosen, rows) | vars(findings))
+    log.info("%s %s, shard %d: %d rows", dataset, preparation, shard, len(rows))
+
+
+def prepare(
+    plugin: ModuleType, preparation: Preparation, folder: Path, chosen: list[Record]
+) -> tuple[list[Row], Findings]:
+    """Read recordings one by one; note what is odd about them."""
+    rows, findings = [], Findings()
+    for record in tqdm(chosen, unit=" records", mininterval=10):
+        signal = plugin.read(folder, record, preparation.source)
+        look(record, signal, preparation, findings)
+        if record.id in findings.nan:
+            continue
+        digest = records.digest(signal)
+        for start, millivolts in signals.prepare(signal, preparation):
+            prepared, clipped = records.microvolts(millivolts, record.id)
+            if clipped:
+                findings.clipped[record.id] = findings.clipped.get(record.id, 0) + clipped
+            rows.append(Row(record, start, prepared, digest))
+    return rows, findings
+
+
+def look(record: Record, signal: Signal, preparation: Preparation, findings: Findings) -> None:
+    """Note the length of a recording, its flat leads and its missing samples."""
+    millivolts = signal.millivolts
+    seconds = millivolts.shape[1] / signal.fs
+    findings.seconds += seconds
+    if seconds < preparation.seconds:
+        findings.padded[record.id] = preparation.seconds - seconds
+    if missing := int(np.isnan(millivolts).sum()):
+        findings.nan[record.id] = missing
+    flat = (millivolts == millivolts[:, :1]).all(axis=1)
+    if flat.any():
+        findings.flat[record.id] = [
+            lead for lead, is_flat in zip(signal.leads, flat, strict=True) if is_flat
+        ]
+
+
+def count(
+    plugin: ModuleType, available: list[Record], chosen: list[Record], rows: list[Row]
+) -> dict[str, Any]:
+    """Count the records that came in, those left out of the whole dataset, and those equal."""
+    same: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        same[row.digest].add(row.record.id)
+    missing = max(plugin.SIZE - len(available) - len(plugin.EXCLUDED), 0) if plugin.URL else 0
+    return {
+        "records": len(chosen),
+        "rows": len(rows),
+        "release": {
+            "records": len(available),
+            "excluded": plugin.EXCLUDED,
+            "not in this part of the release": missing,
+        },
+        "identical": sorted(sorted(ids) for ids in same.values() if len(ids) > 1),
+    }
+
+
+def write_report(path: Path, values: dict[str, Any]) -> None:
+    """Write beside and rename."""
+    part = path.with_name(path.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(json.dumps(values, indent=1) + "\n")
+    part.replace(path)
