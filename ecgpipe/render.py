@@ -166,4 +166,4 @@ def _distinct(names: list[str]) -> dict[str, str]:
         end = 0 if cut.start else -1
         while min(map(len, words)) > 1 and len({word[end] for word in words}) == 1 < len(names):
             words = [word[cut] for word in words]
-    return {name: " ".join(word).replace("_", "-") for name, word in zip(names, words, strict=True)}
+    return {name: "-".join(word).replace("_", "-") for name, word in zip(names, words, strict=True)}

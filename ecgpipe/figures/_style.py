@@ -110,12 +110,13 @@ def line(look: dict) -> dict:
 
 
 def legend(made: Figure, shown: Iterable[dict], markers: bool = True) -> None:
-    """Put one legend of arms under the panels, in as many columns as fit."""
+    """Put one legend of arms under the panels, in as many columns as fit; the page grows for it."""
     shown = list(shown)
     handles = [Line2D([], [], **(look if markers else line(look))) for look in shown]
     longest = max(len(look["label"]) for look in shown)
     fitting = max(1, math.floor(made.get_figwidth() / (0.45 + 0.062 * longest)))
     rows = math.ceil(len(shown) / fitting)
+    made.set_figheight(made.get_figheight() + 0.1 + 0.15 * rows)
     made.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(shown) / rows))
 
 

@@ -123,7 +123,7 @@ def _paper(
         ends = np.linspace(0, signal.shape[1], len(names) + 1).round().astype(int)
         for name, first, last in zip(names, ends, ends[1:], strict=False):
             left = START + SPEED * first / fs
-            panel.text(left + 1, base + PITCH / 2 - 5, name, weight="bold", va="center")
+            panel.text(left + 1, base + PITCH / 2 - 3, name, weight="bold", va="center")
             panel.vlines(left, base - 3, base + 3, color="black", linewidth=0.5)
             if name in leads:
                 across = START + SPEED * np.arange(first, last) / fs

@@ -33,7 +33,7 @@ def draw(needs: Needs) -> Figure:
     columns = min(3, len(places))
     rows = -(-len(places) // columns)
     figure, panels = _style.grid(
-        rows, columns, height=2.3, width=_style.SINGLE if columns == 1 else _style.DOUBLE
+        rows, columns, height=2.0, width=_style.SINGLE if columns == 1 else _style.DOUBLE
     )
     for panel, (name, lines) in zip(panels.flat, places, strict=False):
         _panel(panel, lines, looks)

@@ -20,20 +20,26 @@ def draw(needs: Needs) -> Figure:
     histories = histories.assign(arm=arm_of(histories), along=_along(histories))
     places = list(dict.fromkeys((run.task, run.split) for run in settings.runs(needs.study)))
     looks = _style.looks(needs)
-    wide = _style.SINGLE if len(places) == 1 else _style.DOUBLE
-    figure, panels = _style.grid(2, len(places), height=1.7, width=wide, sharex="col")
+    columns = min(3, len(places))
+    blocks = -(-len(places) // columns)
+    wide = _style.SINGLE if columns == 1 else _style.DOUBLE
+    figure, panels = _style.grid(2 * blocks, columns, height=1.5, width=wide)
+    pairs = panels.reshape(blocks, 2, columns).swapaxes(1, 2).reshape(-1, 2)
     several = len({split for _, split in places}) > 1
-    for column, (task, split) in zip(panels.T, places, strict=True):
+    for pair, (task, split) in zip(pairs, places, strict=False):
         own = histories[(histories["task"] == task) & (histories["split"] == split)]
         budget = budget_order(own["budget"])[-1]
-        own = own[own["budget"] == budget]
         name = f"{task}, {split}" if several else task
-        column[0].set_title(f"{name}\n{budget_label(budget)} labeled")
-        column[-1].set_xlabel("steps")
-        for panel, measure in zip(column, SHOWN, strict=True):
-            _panel(panel, own, measure, looks)
-    for panel, label in zip(panels[:, 0], SHOWN.values(), strict=True):
-        panel.set_ylabel(label)
+        pair[0].set_title(f"{name}, {budget_label(budget)}")
+        pair[-1].set_xlabel("steps")
+        pair[0].sharex(pair[-1])
+        pair[0].tick_params(labelbottom=False)
+        for panel, measure in zip(pair, SHOWN, strict=True):
+            _panel(panel, own[own["budget"] == budget], measure, looks)
+    for row, label in zip(panels, [*SHOWN.values()] * blocks, strict=True):
+        row[0].set_ylabel(label)
+    for panel in pairs[len(places) :].flat:
+        panel.remove()
     _style.legend(figure, looks.values(), markers=False)
     return figure
 

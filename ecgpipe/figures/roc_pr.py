@@ -29,7 +29,7 @@ def draw(needs: Needs) -> Figure:
     """Draw two rows a task at the largest budget; a curve is the mean over seeds."""
     looks, names = _style.looks(needs), place_labels(needs.study)
     places = largest_budget_runs(needs)
-    figure, panels = _style.grid(2 * len(places), 1 + LABELS, height=1.85, sharex=True, sharey=True)
+    figure, panels = _style.grid(2 * len(places), 1 + LABELS, height=1.7, sharex=True, sharey=True)
     for row, (place, runs) in enumerate(places.items()):
         tests = {arm: [_test(path) for run, path in runs if run.arm == arm] for arm in looks}
         tests = {arm: seeds for arm, seeds in tests.items() if seeds}

@@ -121,6 +121,9 @@ def comparison_lines(runs, skills, rng):
 
 
 def cost_lines(run, rng):
+    if run.recipe == "probe":  # one pretraining a seed, as `collect` writes it: no task, no round
+        told = {"pretraining": run.pretraining, "split": run.split, "seed": run.seed}
+        yield {"stage": "pretrain", **told, "seconds": 900.0, "trainable": 1e6, "device": "cpu"}
     rounds = 2 if run.recipe == "self_training" else 1
     for number in range(1, rounds + 1):
         yield {"stage": "finetune", **key(run), "round": number} | {

@@ -1,10 +1,13 @@
 """Every file in ecgpipe/figures keeps these promises."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ecgpipe import registry, render
 
@@ -71,3 +74,57 @@ def test_the_stage_writes_pdf_with_embedded_fonts_and_png(needs, tmp_path):
     assert files == ["label_efficiency.pdf", "label_efficiency.png"]
     pdf = (tmp_path / "figures" / "label_efficiency.pdf").read_bytes()
     assert b"/CIDFontType2" in pdf and b"/Type3" not in pdf
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    rng = np.random.default_rng(0)
+    probability = rng.random((400, 1))
+    return rng.random((400, 1)) < probability**2, probability
+
+
+def test_reliability_bins_are_those_of_scikit_learn(pairs):
+    present, said = calibration_curve(pairs[0].ravel(), pairs[1].ravel(), n_bins=10)
+    ours = registry.load("figures", "reliability").bin_pairs(*pairs)
+    np.testing.assert_allclose(ours[:2], [said, present])
+
+
+def test_the_curves_hold_the_areas_of_scikit_learn(pairs):
+    plugin, (target, probability) = registry.load("figures", "roc_pr"), (p.ravel() for p in pairs)
+    roc, precision = (
+        plugin.roc_along(target, probability),
+        plugin.precision_along(target, probability),
+    )
+    assert np.trapezoid(roc, plugin.ALONG) == pytest.approx(
+        roc_auc_score(target, probability), abs=5e-3
+    )
+    area = average_precision_score(target, probability)
+    assert precision[1:].mean() == pytest.approx(area, abs=5e-3)
+
+
+def test_a_bar_joins_only_arms_that_are_all_alike():
+    plugin = registry.load("figures", "critical_difference")
+    same = np.eye(4, dtype=bool)
+    same[:2, :2] = same[1:3, 1:3] = True  # 0 = 1, 1 = 2, but 0 differs from 2
+    assert plugin.cliques(same) == [(0, 1), (1, 2)]
+
+
+def test_arms_that_always_differ_are_parted_and_equal_ones_are_not():
+    plugin = registry.load("figures", "critical_difference")
+    scores = np.random.default_rng(0).random((12, 3)) + [0, 0, 2]
+    scores[:, 1] = scores[:, 0]
+    expected = [[True, True, False], [True, True, False], [False, False, True]]
+    np.testing.assert_array_equal(plugin.indistinct(scores), expected)
+
+
+def test_a_win_seen_from_the_other_arm_is_a_loss(needs):
+    both = registry.load("figures", "comparison_matrix").both_ways(needs.comparisons)
+    assert len(both) == 2 * len(needs.comparisons)
+    assert both["difference"].sum() == pytest.approx(0)
+    assert (both["verdict"] == "win").sum() == (both["verdict"] == "loss").sum()
+
+
+def test_too_few_arms_are_said_and_not_drawn(needs):
+    few = needs.scores[needs.scores["recipe"] == "probe"]
+    drawn = registry.load("figures", "critical_difference").draw(replace(needs, scores=few))
+    assert any("2 arms" in text.get_text() for text in drawn.findobj(Text))

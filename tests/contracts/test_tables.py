@@ -60,6 +60,14 @@ def test_the_best_arm_of_the_main_table_is_the_one_with_the_highest_mean(needs):
         assert lines.loc[lines["mean"].idxmax(), "best"]
 
 
+def test_the_cost_of_pretraining_stands_beside_that_of_finetuning(needs):
+    plugin = registry.load("tables", "cost")
+    table = plugin.build(needs)
+    own = table[table["stage"] == "pretrain"]
+    assert list(own["name"]) == ["random-xresnet1d18", "supervised-xresnet1d18"]
+    assert set(own["seeds"]) == {3} and set(plugin.layout(own)["Task"]) == {"pretraining"}
+
+
 def test_the_stage_writes_three_forms(needs, tmp_path):
     from ecgpipe.settings import canonical
 
