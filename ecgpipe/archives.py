@@ -85,6 +85,12 @@ def list_own(folder: Path) -> list[str]:
     return sorted(n for n in names if not n.endswith((MANIFEST, ".part")) and n[0] != ".")
 
 
+def own_records(folder: Path) -> list[str]:
+    """Read the lines of RECORDS, if whoever made the files wrote it."""
+    path = folder / RECORDS
+    return path.read_text().split() if path.exists() else []
+
+
 def sum_own(names: list[str], folder: Path) -> list[tuple[str, int, str]]:
     """Sum files that nobody published sums of; return the lines of their manifest."""
 

@@ -1,7 +1,7 @@
 """PTB-XL, 21,799 ten-second recordings with 12 leads of 18,869 patients (Wagner et al. 2020).
 
-Every statement is kept, whatever its likelihood: the publisher writes 0 where it is not known, which
-does not make the statement doubtful. Nothing is left out.
+Every statement is kept, whatever its likelihood: the publisher writes 0 where it is not known,
+which does not make the statement doubtful. Nothing is left out.
 """
 
 import ast

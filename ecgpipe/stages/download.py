@@ -58,5 +58,5 @@ def own(plugin: ModuleType, source: str, folder: Path) -> list[tuple[str, int, s
     if hasattr(plugin, "make"):
         with archives.locked(folder):
             plugin.make(folder)
-    names = archives.list_own(folder)
-    return archives.sum_own(plugin.files(source, names, []), folder)
+    names = plugin.files(source, archives.list_own(folder), archives.own_records(folder))
+    return archives.sum_own(names, folder)
