@@ -60,6 +60,13 @@ class Head(nn.Module):
             layers += [nn.Linear(inputs, outputs)] + ([] if last else [nn.ReLU()])
         self.layers = nn.Sequential(*layers)
 
+    @torch.no_grad()
+    def expect(self, prevalence: Float[Tensor, " label"]) -> None:
+        """Say at first what is known beforehand: how common each label is (Lin et al. 2017)."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.copy_(torch.logit(prevalence, eps=1e-3))
+
     def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch label"]:
         """Return one logit a label."""
         return self.layers(torch.cat([tokens.amax(dim=1), tokens.mean(dim=1)], dim=1))

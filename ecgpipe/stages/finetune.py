@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from ecgpipe import fit, inference, model, parallel, provenance, records, registry
 from ecgpipe.augment import make_view
@@ -57,7 +57,8 @@ def run(
     batches = Batches(recipe, rows, draw, seed, device)
 
     torch.manual_seed(derive(seed, 0))  # a new head's weights
-    network, metadata = build_network(pretrained, rows.labels, recipe)
+    prevalence = batches.labeled.target.mean(dim=0).cpu()
+    network, metadata = build_network(pretrained, rows.labels, recipe, prevalence)
     teaching = None if teacher is None else model.load(teacher)[0].to(device)
     rates = recipe.fit.rate if isinstance(recipe.fit.rate, tuple) else (recipe.fit.rate,)
     state = out.with_suffix(".state")
@@ -82,14 +83,19 @@ def run(
 
 
 def build_network(
-    pretrained: Path, labels: tuple[str, ...], recipe: Recipe
+    pretrained: Path, labels: tuple[str, ...], recipe: Recipe, prevalence: Tensor
 ) -> tuple[Classifier, dict[str, Any]]:
     """Load the pretrained model; its head stays where labels and shape are the same."""
     before, metadata = model.load(pretrained)
     head = build(HeadConfig, recipe.head, "recipe: head")
-    kept = before.labels == labels and before.head_config == head
-    log.info("the head is %s: %d labels", "kept" if kept else "new", len(labels))
-    return (before if kept else Classifier(before.backbone, labels, head)), metadata
+    if before.labels == labels and before.head_config == head:
+        log.info("the head is kept: %d labels", len(labels))
+        return before, metadata
+    log.info("the head is new: %d labels", len(labels))
+    network = Classifier(before.backbone, labels, head)
+    assert network.head is not None
+    network.head.expect(prevalence)
+    return network, metadata
 
 
 def train(

@@ -15,7 +15,7 @@ from torch import Generator, nn
 from ecgpipe import fit, inference, model, parallel, provenance, records, registry
 from ecgpipe.batches import Pretext
 from ecgpipe.cohort import Cohort, Sampler, TaskRows, derive, read_rows, read_task
-from ecgpipe.model import Classifier
+from ecgpipe.model import Backbone, Classifier
 from ecgpipe.settings import Preparation, Pretraining, Task, build, parse, plugin
 
 log = logging.getLogger(__name__)
@@ -104,11 +104,20 @@ def build_model(
     if start is None:
         assert pretraining.backbone is not None
         backbone = model.build_backbone(pretraining.backbone, leads, "pretraining")
-        return Classifier(backbone, rows.labels), pretraining.backbone
+        return with_head(backbone, rows), pretraining.backbone
     before, metadata = model.load(start)
-    if before.labels == rows.labels:
-        return before, metadata["backbone"]
-    return Classifier(before.backbone, rows.labels), metadata["backbone"]
+    same = before.labels == rows.labels
+    network = before if same else with_head(before.backbone, rows)
+    return network, metadata["backbone"]
+
+
+def with_head(backbone: Backbone, rows: TaskRows) -> Classifier:
+    """Put a new head on a backbone, if there are labels."""
+    network = Classifier(backbone, rows.labels)
+    if network.head is not None:
+        train = rows.target[rows.part == "train"]
+        network.head.expect(torch.from_numpy(train.mean(axis=0)).float())
+    return network
 
 
 def build_work(
