@@ -27,7 +27,7 @@ EXCLUDED: dict[str, str] = {}
 SHARDS = 2
 SOURCES = ("metadata", "100hz")
 
-COHORT = 600  # patients
+COHORT = 1000  # patients
 SEED = 20240229
 FS = 100.0  # Hz
 SIGNALS = "100hz"  # folder of the signals
