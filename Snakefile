@@ -21,8 +21,14 @@ include: "workflow/rules/render.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{study}/tables/{table}.csv", study=STUDY.study, table=STUDY.tables),
-        expand("results/{study}/figures/{figure}.pdf", study=STUDY.study, figure=STUDY.figures),
+        expand(
+            "results/{study}/tables/{table}.csv", study=STUDY.study, table=STUDY.tables
+        ),
+        expand(
+            "results/{study}/figures/{figure}.pdf",
+            study=STUDY.study,
+            figure=STUDY.figures,
+        ),
 
 
 onsuccess:

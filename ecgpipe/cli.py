@@ -24,5 +24,6 @@ def main(arguments: list[str] | None = None) -> int:
     stage.add_arguments(parser)
     options = parser.parse_args(arguments[1:])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # tells of every font it cuts down
     stage.run(**vars(options))
     return 0

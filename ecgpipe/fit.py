@@ -225,8 +225,9 @@ class Loop:
         """Let the average of weights, and a loss that keeps one, follow."""
         if self.average is not None:
             follow(self.average, self.work.model, self.settings.ema or 0.0)
-        if hasattr(self.work.loss, "after_step"):
-            self.work.loss.after_step(step + 1, self.settings.steps)
+        tell = getattr(self.work.loss, "after_step", None)
+        if tell is not None:
+            tell(step + 1, self.settings.steps)
 
     def refuse_nan(self) -> None:
         """Stop at a loss that is no number, naming the records of its batch."""

@@ -95,14 +95,19 @@ class SharedBatchNorm(_BatchNorm):
         total, square, n = sums.split([self.num_features, self.num_features, 1])
         average = total / n
         variance = square / n - average.square()
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(average, self.momentum)
-            self.running_var.lerp_(variance * n / (n - 1), self.momentum)
+        self.follow(average.detach(), (variance * n / (n - 1)).detach())
         shape = [1, -1] + [1] * (input.dim() - 2)
         scale = self.weight * (variance + self.eps).rsqrt()
         shift = self.bias - average * scale
         return (values * scale.view(shape) + shift.view(shape)).to(input.dtype)
+
+    def follow(self, average: Tensor, variance: Tensor) -> None:
+        """Move the running statistics towards those of a batch."""
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(average, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
 
 
 def share_statistics(module: nn.Module) -> None:

@@ -14,7 +14,7 @@ class Predictions:
 
     labels: tuple[str, ...]
     record: np.ndarray  # names, (row,)
-    patient: np.ndarray  # names, (row,)
+    patient: np.ndarray  # `dataset:patient`, (row,)
     start: Float[np.ndarray, " row"]  # seconds into the recording
     part: np.ndarray  # `valid` or `test`, (row,)
     target: Bool[np.ndarray, "row label"]

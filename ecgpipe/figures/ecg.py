@@ -76,7 +76,8 @@ def _last_arm(needs: Needs, runs: list[tuple[Run, Path]]) -> tuple[Run, Path]:
 
 def _choose(test: Predictions, table: pd.DataFrame) -> tuple[int, pd.Series]:
     """Give a test record's row among the predictions and its line in the shards."""
-    held = {key: place for place, key in enumerate(_keys(table))}
+    named = table.assign(patient=table["dataset"] + ":" + table["patient"])
+    held = {key: place for place, key in enumerate(_keys(named))}
     rows = pd.DataFrame({name: getattr(test, name) for name in ("record", "patient", "start")})
     rows["few"] = -np.minimum(test.target.sum(axis=1), 2)
     rows = rows[[key in held for key in _keys(rows)]]

@@ -25,4 +25,5 @@ class Objective(nn.Module):
 
     def forward(self, batch: Pretext) -> dict[str, Tensor]:
         """Return the loss of one batch."""
+        assert batch.target is not None, "tasks were named, so there are targets"
         return {"loss": binary_cross_entropy_with_logits(self.model(batch.signal), batch.target)}

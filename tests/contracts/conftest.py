@@ -75,7 +75,8 @@ def write_predictions(path, predicted):
 
     names = np.array([f"{i:05d}" for i in range(2 * RECORDS)])
     part = np.repeat(["valid", "test"], RECORDS)
-    columns = {"record": names, "patient": names, "start": np.zeros(len(names)), "part": part}
+    patient = np.array([f"generated:{name}" for name in names])
+    columns = {"record": names, "patient": patient, "start": np.zeros(len(names)), "part": part}
     write(path, {"clean": Predictions(**columns, **predicted)}, {})
 
 

@@ -92,13 +92,19 @@ class Workflow:
         (self.folder / "config/config.yaml").write_text(yaml.safe_dump(STUDY | changes))
 
 
+def copy_workflow(folder: Path) -> None:
+    """Copy everything that Snakemake reads."""
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy2(ROOT / name, folder)
+    for name in ("workflow", "config", "profiles"):
+        shutil.copytree(ROOT / name, folder / name)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """The tiny study, finished."""
     folder = tmp_path_factory.mktemp("finished")
-    shutil.copy2(ROOT / "Snakefile", folder)
-    for name in ("workflow", "config", "profiles"):
-        shutil.copytree(ROOT / name, folder / name)
+    copy_workflow(folder)
     (folder / "bin").mkdir()
     (folder / "bin/python").write_text(STAND_IN)
     (folder / "bin/python").chmod(0o755)

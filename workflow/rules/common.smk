@@ -36,7 +36,16 @@ MIRROR = f"--mirror {shlex.quote(STUDY.mirror)}" if STUDY.mirror else ""
 
 wildcard_constraints:
     **dict.fromkeys(
-        ["dataset", "source", "preparation", "shard", "pretraining", "recipe", "task", "split"]
+        [
+            "dataset",
+            "source",
+            "preparation",
+            "shard",
+            "pretraining",
+            "recipe",
+            "task",
+            "split",
+        ]
         + ["budget", "seed", "scored_on", "study", "table", "figure"],
         r"[^/]+",
     ),
@@ -138,7 +147,9 @@ def pretraining_json(wildcards):
     told = part("pretraining", wildcards.pretraining)
     tasks = {task: part("tasks", task) for task in told.get("tasks", [])}
     revision = {"pretrain": REVISION["pretrain"]}
-    return settings.canonical({"pretraining": told, "tasks": tasks, "revision": revision})
+    return settings.canonical(
+        {"pretraining": told, "tasks": tasks, "revision": revision}
+    )
 
 
 # runs ---------------------------------------------------------------------------------------
@@ -165,9 +176,15 @@ def shards_of_run(wildcards):
 
 def run_json(wildcards):
     """What finetune is told; not how many rounds there are, so that one more reruns none."""
-    recipe = {k: v for k, v in part("recipes", wildcards.recipe).items() if k != "rounds"}
+    recipe = {
+        k: v for k, v in part("recipes", wildcards.recipe).items() if k != "rounds"
+    }
     revision = {"finetune": REVISION["finetune"]}
-    told = {"recipe": recipe, "task": part("tasks", wildcards.task), "revision": revision}
+    told = {
+        "recipe": recipe,
+        "task": part("tasks", wildcards.task),
+        "revision": revision,
+    }
     return settings.canonical(told)
 
 
@@ -249,7 +266,9 @@ def study_json(wildcards):
     """What the stages that see a whole study are told; where it fetches from is not among it."""
     told = {k: v for k, v in settings.plain(STUDY).items() if k != "mirror"}
     rounds = {run.recipe: part("recipes", run.recipe).get("rounds", 1) for run in RUNS}
-    shared = sorted({r.pretraining for r in RUNS if part("pretraining", r.pretraining).get("seeds")})
+    shared = sorted(
+        {r.pretraining for r in RUNS if part("pretraining", r.pretraining).get("seeds")}
+    )
     return settings.canonical({"study": told, "rounds": rounds, "shared": shared})
 
 
