@@ -205,10 +205,10 @@ class Loop:
             self.work.loss.train()  # norms that learn again use the statistics of batches again
         torch.manual_seed(derive(self.seed, step, 1, parallel.rank()))  # dropout
         generator = torch.Generator(self.device)
-        generator.manual_seed(derive(self.seed, step, 2, parallel.rank()))
+        generator.manual_seed(derive(self.seed, step, 2))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate_factor(self.settings, step)
-        with autocast(self.device):
+        with autocast(self.device, self.settings.mixed):
             terms = self.called(*self.work.make_batch(step, generator))
         self.optimizer.zero_grad(set_to_none=True)
         terms["loss"].backward()

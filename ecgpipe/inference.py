@@ -14,10 +14,10 @@ from ecgpipe.scores import Sample, estimate
 CROPS = {"cpu": 128, "cuda": 8192}  # in one forward pass: what a cache, or a GPU, holds
 
 
-def autocast(device: torch.device) -> AbstractContextManager:
+def autocast(device: torch.device, mixed: bool = True) -> AbstractContextManager:
     """Compute in bfloat16 where the hardware does so natively: while training, not predicting."""
     native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+    return torch.autocast(device.type, torch.bfloat16, enabled=mixed and native)
 
 
 @torch.inference_mode()

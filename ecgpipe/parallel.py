@@ -1,6 +1,8 @@
 """Several processes as one: started by `torchrun`, each takes its share of every global batch."""
 
+import logging
 import os
+import sys
 from typing import Any
 
 import torch
@@ -9,11 +11,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def start() -> torch.device:
-    """Join the other processes, if `torchrun` started any; return this process's device."""
+def start(processes: int = 1) -> torch.device:
+    """Join the other processes, starting them if there are none yet; return the own device."""
+    if processes > 1 and "WORLD_SIZE" not in os.environ:
+        run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        os.execv(sys.executable, [sys.executable, *run, "-m", "ecgpipe", *sys.argv[1:]])
     cuda = torch.cuda.is_available()
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
+        logging.getLogger().setLevel(logging.INFO if rank() == 0 else logging.WARNING)
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
         return torch.device("cuda", torch.cuda.current_device())
@@ -35,6 +41,12 @@ def share(index: Tensor) -> Tensor:
     if len(index) % size():
         raise ValueError(f"a batch of {len(index)} records cannot be shared by {size()} processes")
     return index.tensor_split(size())[rank()]
+
+
+def diverge(generator: torch.Generator) -> None:
+    """Let each process draw its own from here on; a single one goes on as it is."""
+    if size() > 1:
+        generator.manual_seed(generator.initial_seed() + 1 + rank())
 
 
 def average_gradients(parameters: list[nn.Parameter]) -> None:
@@ -89,7 +101,7 @@ class SharedBatchNorm(_BatchNorm):
         if not self.training:
             return super().forward(input)
         axes = [axis for axis in range(input.dim()) if axis != 1]
-        values = input.float()
+        values = input.to(torch.promote_types(input.dtype, torch.float32))
         count = values.new_tensor([values.numel() / values.shape[1]])
         sums = _Sum.apply(torch.cat([values.sum(axes), values.square().sum(axes), count]))
         total, square, n = sums.split([self.num_features, self.num_features, 1])

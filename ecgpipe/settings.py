@@ -70,6 +70,7 @@ class Fit:
     clip: float | None = None  # largest norm of the gradient
     ema: float | None = None  # decay of the average of weights that is validated and kept
     patience: int | None = None  # validations without improvement before stopping
+    mixed: bool = True  # compute in bfloat16 where the hardware does so natively
     compile: bool = False
 
     def __post_init__(self) -> None:

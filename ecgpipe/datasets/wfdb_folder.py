@@ -6,6 +6,7 @@ years, `sex` (female, male), `fold`, `site`, `device`. What labels.csv does not 
 """
 
 import csv
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from ecgpipe.records import Record, Signal
@@ -50,8 +51,8 @@ def records(folder: Path) -> list[Record]:
                 f"{path}: no column {', '.join(absent)}; there are: {reader.fieldnames}"
             )
         found = [_record(row, f"{path}, line {reader.line_num}") for row in reader]
-    ids = [record.id for record in found]
-    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+    counts = Counter(record.id for record in found)
+    if twice := sorted(name for name, count in counts.items() if count > 1):
         raise ValueError(f"{path}: records listed twice: {', '.join(twice[:5])}")
     return sorted(found, key=lambda record: record.id)
 

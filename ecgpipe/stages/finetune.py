@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draw", type=Path, required=True, help="who is labeled")
     parser.add_argument("--pretrained", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, nargs="?", help="the round before, if any")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
+    parser.add_argument("--processes", type=int, default=1, help="one a GPU")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint")
 
 
@@ -44,11 +45,12 @@ def run(
     pretrained: Path,
     teacher: Path | None,
     threads: int,
+    processes: int,
     out: Path,
 ) -> None:
     """Load, build, fit, save."""
     torch.set_num_threads(threads)
-    device = parallel.start()
+    device = parallel.start(processes)
     told = parse(settings)
     recipe = build(Recipe, told["recipe"], f"recipe of {out.parent}")
     rows = read_task(build(Task, told["task"], f"task of {out.parent}"), shards, splits)
@@ -154,6 +156,7 @@ class Batches:
         """Make the labeled view of a step."""
         index = self.sampler.indices(step).to(self.device)
         signal = self.labeled.random_crops(index, self.length, generator)
+        parallel.diverge(generator)
         view = make_view(signal, self.recipe.views.get("labeled", ()), generator)
         return Labeled(view, self.labeled.target[parallel.share(index)])
 
@@ -171,6 +174,7 @@ class Batches:
             return None
         index = self.unlabeled_sampler.indices(step).to(self.device)
         signal = self.unlabeled.random_crops(index, self.length, generator)
+        parallel.diverge(generator)
         views = self.recipe.views
         return Unlabeled(
             weak=make_view(signal, views.get("weak", ()), generator),

@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shards", type=Path, nargs="+", required=True)
     parser.add_argument("--splits", type=Path, nargs="+", required=True, help="one a dataset")
     parser.add_argument("--start", type=Path, nargs="?", help="checkpoint to go on from")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
+    parser.add_argument("--processes", type=int, default=1, help="one a GPU")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint")
 
 
@@ -42,11 +43,12 @@ def run(
     splits: list[Path],
     start: Path | None,
     threads: int,
+    processes: int,
     out: Path,
 ) -> None:
     """Load, build, fit, save."""
     torch.set_num_threads(threads)
-    device = parallel.start()
+    device = parallel.start(processes)
     told = parse(settings)
     pretraining = build(Pretraining, told["pretraining"], f"pretraining of {out.parent}")
     rows = training_rows(pretraining, told["tasks"], shards, splits)

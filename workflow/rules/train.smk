@@ -24,7 +24,7 @@ rule pretrain:
     shell:
         "python -m ecgpipe pretrain --settings {params.settings:q} --seed {wildcards.seed} "
         "--shards {input.shards} --splits {input.splits} --start {input.start} "
-        "--threads {threads} --out {output.checkpoint} &> {log}"
+        "--threads {threads} --processes {resources.gpu} --out {output.checkpoint} &> {log}"
 
 
 rule finetune:
@@ -53,4 +53,4 @@ rule finetune:
         "python -m ecgpipe finetune --settings {params.settings:q} --seed {wildcards.seed} "
         "--shards {input.shards} --splits {input.splits} --draw {input.draw} "
         "--pretrained {input.pretrained} --teacher {input.teacher} "
-        "--threads {threads} --out {output.checkpoint} &> {log}"
+        "--threads {threads} --processes {resources.gpu} --out {output.checkpoint} &> {log}"

@@ -1,0 +1,134 @@
+"""Pretrain, finetune, predict on made-up records: what goes from one to the next."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.conftest import FIT, LABELS
+
+
+@pytest.fixture
+def random(stages):
+    return stages.pretrain("random.safetensors")
+
+
+def state(path):
+    from ecgpipe import model
+
+    return model.load(path)[0].state_dict()
+
+
+def test_a_checkpoint_says_what_shaped_it(stages, random):
+    from ecgpipe import model
+
+    network, metadata = model.load(stages.finetune("full/checkpoint.safetensors", random))
+    assert network.labels == LABELS and metadata["leads"] == ["I", "II", "V1"]
+    assert metadata["revision"] == {"pretrain": 1, "finetune": 1}
+    assert metadata["datasets"] == {"made": "s"} and metadata["recipe"]["fit"]["rate"] == 0.01
+    assert metadata["recipe"]["fit"]["weight_decay"] == 0.01  # a default, resolved
+
+
+def test_history_and_cost_lie_beside_and_no_state_is_left(stages, random):
+    out = stages.finetune("full/checkpoint.safetensors", random)
+    history = pd.read_csv(out.with_name("history.csv"))
+    assert history["step"].tolist() == [10, 20, 30] and history["valid_auroc"].between(0, 1).all()
+    cost = json.loads(out.with_name("cost.json").read_text())
+    assert cost["steps"] == 30 and cost["flops_per_sample"] > 0 and cost["seconds_per_step"] > 0
+    assert (
+        cost["trainable"]
+        == cost["parameters"]
+        == sum(
+            v.numel()
+            for k, v in state(out).items()
+            if "running" not in k and "num_batches" not in k
+        )
+    )
+    assert not out.with_suffix(".state").exists()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(stages, random):
+    one = state(stages.finetune("a/checkpoint.safetensors", random))
+    two = state(stages.finetune("b/checkpoint.safetensors", random))
+    three = state(stages.finetune("c/checkpoint.safetensors", random, seed=1))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not all(torch.equal(one[name], three[name]) for name in one)
+
+
+def test_a_head_for_the_same_labels_is_kept(stages):
+    told = {"datasets": None, "tasks": ["t"], "objective": {"name": "supervised"}, "fit": FIT}
+    before = stages.pretrain("supervised.safetensors", **told)
+    no_steps = FIT | {"steps": 0}
+    after = stages.finetune("kept/checkpoint.safetensors", before, fit=no_steps)
+    assert all(torch.equal(state(before)[name], state(after)[name]) for name in state(before))
+
+
+def test_a_chain_goes_on_from_the_pretraining_before(stages, random):
+    again = stages.pretrain("again.safetensors", start=random, backbone=None)
+    assert all(torch.equal(state(random)[name], state(again)[name]) for name in state(random))
+
+
+def test_a_probe_leaves_the_encoder_alone(stages, random):
+    out = stages.finetune("probe/checkpoint.safetensors", random, adapter={"name": "probe"})
+    before, after = state(random), state(out)
+    encoder = [name for name in before if name.startswith("backbone")]
+    assert encoder and all(torch.equal(before[name], after[name]) for name in encoder)
+
+
+def test_a_merged_lora_has_the_names_of_the_plain_network(stages, random):
+    out = stages.finetune("lora/checkpoint.safetensors", random, adapter={"name": "lora"})
+    full = stages.finetune("full/checkpoint.safetensors", random)
+    assert state(out).keys() == state(full).keys()
+
+
+def test_the_second_round_learns_from_the_first(stages, random):
+    views = {"weak": [], "strong": ["noise"]}
+    told = {"method": {"name": "self_training"}, "views": views}
+    first = stages.finetune("round-1/checkpoint.safetensors", random, **told)
+    supervised = stages.finetune("full/checkpoint.safetensors", random)
+    second = stages.finetune("round-2/checkpoint.safetensors", random, teacher=first, **told)
+    assert "taught" in pd.read_csv(second.with_name("history.csv"))
+    assert all(torch.equal(state(first)[name], state(supervised)[name]) for name in state(first))
+
+
+def test_of_several_rates_the_best_on_valid_is_kept_and_all_are_paid(stages, random):
+    out = stages.finetune("search/checkpoint.safetensors", random, fit=FIT | {"rate": [1e-6, 0.01]})
+    cost = json.loads(out.with_name("cost.json").read_text())
+    assert cost["rates_tried"] == 2 and cost["best_score"] > 0.5
+    assert pd.read_csv(out.with_name("history.csv"))["rate"].max() > 1e-3
+
+
+def test_predictions_cover_valid_and_test_under_every_condition(stages, random):
+    from ecgpipe import predictions
+
+    checkpoint = stages.finetune("full/checkpoint.safetensors", random)
+    conditions = {"clean": {}, "chest-lost": {"missing": ["V1"]}}
+    out = stages.predict("p.h5", checkpoint, conditions)
+    clean, lost = predictions.read(out), predictions.read(out, "chest-lost")
+    assert set(clean.part) == {"valid", "test"} and clean.labels == LABELS
+    assert np.array_equal(clean.target, lost.target) and (clean.record == lost.record).all()
+    assert not np.allclose(clean.probability, lost.probability)
+    assert json.loads(predictions.attributes(out)["revision"])["predict"] == 1
+
+
+def test_training_beats_chance_on_patients_never_seen(stages, random):
+    from sklearn.metrics import roc_auc_score
+
+    from ecgpipe import predictions
+
+    long = FIT | {"steps": 120, "validate_every": 40}
+    checkpoint = stages.finetune("long/checkpoint.safetensors", random, fit=long)
+    test = predictions.read(stages.predict("p.h5", checkpoint)).of("test")
+    assert roc_auc_score(test.target, test.probability, average="macro") > 0.8
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
+    from safetensors.torch import save_file
+
+    from ecgpipe import model
+
+    save_file({"w": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="other.safetensors: not a checkpoint of ecgpipe"):
+        model.load(tmp_path / "other.safetensors")
