@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Int16
 from torch import Generator, Tensor
 
 from ecgpipe import labels, parallel, records, settings
+from ecgpipe.splits import read_split, with_parts
 
 MILLIVOLTS = 1e-3  # a shard counts microvolts
 
@@ -121,19 +122,12 @@ def read_rows(datasets: tuple[str, ...], shards: list[Path], splits: list[Path])
 
 def read_parts(table: pd.DataFrame, splits: dict[str, Path]) -> np.ndarray:
     """Name the part (train, valid, test) of every row, from the split file of its dataset."""
-    parts = pd.concat(
-        pd.read_csv(path, dtype=str).assign(dataset=dataset) for dataset, path in splits.items()
-    )
-    merged = table[["dataset", "patient"]].merge(parts, "left", on=["dataset", "patient"])
-    if merged["part"].isna().any():
-        lost = merged.loc[merged["part"].isna(), "patient"].unique()
-        raise ValueError(f"patients without a part in {list(splits.values())}: {sorted(lost)[:5]}")
-    return merged["part"].to_numpy(str)
+    return with_parts(table[["dataset", "patient"]], read_split(splits))["part"].to_numpy(str)
 
 
 def are_listed(table: pd.DataFrame, draw: Path) -> Bool[np.ndarray, " record"]:
     """Tell which rows a draw made labeled."""
-    drawn = pd.read_csv(draw, dtype=str)
+    drawn = pd.read_csv(draw, dtype=str, keep_default_na=False)  # a record may be called NA
     listed = pd.MultiIndex.from_frame(drawn[["dataset", "record"]])
     return pd.MultiIndex.from_frame(table[["dataset", "record"]]).isin(listed)
 

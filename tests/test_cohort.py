@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ecgpipe.cohort import Cohort, Sampler, derive, read_parts
+from ecgpipe.cohort import Cohort, Sampler, are_listed, derive, read_parts
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_patient_without_a_part_is_an_error(tmp_path):
     path = tmp_path / "standard.csv"
     path.write_text("patient,part\n1,train\n")
     table = pd.DataFrame({"dataset": ["d", "d"], "patient": ["1", "2"]})
-    with pytest.raises(ValueError, match="patients without a part.*2"):
+    with pytest.raises(ValueError, match="1 patients have records but no part.*d:2"):
         read_parts(table, {"d": path})
     assert read_parts(table[:1], {"d": path}).tolist() == ["train"]
 
@@ -76,3 +76,11 @@ def test_parts_keep_the_order_of_the_table(tmp_path):
     parts = read_parts(table, {"d": path})
     assert isinstance(parts, np.ndarray)
     assert parts.tolist() == ["valid", "train", "test", "train"]
+
+
+def test_a_patient_or_record_called_na_is_not_lost(tmp_path):
+    (tmp_path / "standard.csv").write_text("patient,part\nNA,train\nnull,test\n")
+    (tmp_path / "draw.csv").write_text("dataset,record,patient\nd,NA,NA\n")
+    table = pd.DataFrame({"dataset": "d", "patient": ["NA", "null"], "record": ["NA", "nan"]})
+    assert read_parts(table, {"d": tmp_path / "standard.csv"}).tolist() == ["train", "test"]
+    assert are_listed(table, tmp_path / "draw.csv").tolist() == [True, False]
