@@ -89,6 +89,20 @@ def test_another_mirror_reruns_nothing(workflow):
     assert workflow.plan("--config", "mirror=/elsewhere") == {}
 
 
+def test_a_changed_table_of_own_recordings_is_read_again(workflow):
+    table = workflow.folder / "resources/wfdb_folder/labels.csv"
+    table.parent.mkdir()
+    table.write_text("record,patient,labels\nx,7,A\n")
+    task = "datasets: [wfdb_folder]\nvocabulary: plain\nlabels: [A]\n"
+    (workflow.folder / "config/tasks/mine.yaml").write_text(task)
+    workflow.study(grids=[STUDY["grids"][1] | {"tasks": ["mine"]}])
+    workflow.snakemake()
+    assert workflow.plan() == {}
+    table.write_text("record,patient,labels\nx,7,A\ny,8,A\n")
+    plan = workflow.plan()
+    assert plan["download"] == 2 and plan["split"] == 1 and "pretrain" not in plan
+
+
 def test_a_misspelt_key_of_a_study_is_refused(workflow):
     with pytest.raises(AssertionError, match="additional|Additional"):
         workflow.plan("--config", "sead=3")

@@ -65,6 +65,16 @@ def part(kind, name):
 # data ---------------------------------------------------------------------------------------
 
 
+def put_there(wildcards):
+    """What describes the user's own recordings: when it changes, they are listed again."""
+    plugin = registry.load("datasets", wildcards.dataset)
+    if plugin.URL or hasattr(plugin, "make"):
+        return []
+    return [
+        f"resources/{wildcards.dataset}/{f}" for f in plugin.files("metadata", [], [])
+    ]
+
+
 def manifests(wildcards):
     """What describes the records, and what holds the signals that a preparation takes."""
     sources = ["metadata", part("preparations", wildcards.preparation)["source"]]

@@ -2,6 +2,8 @@
 
 
 rule download:
+    input:
+        put_there,
     output:
         "resources/{dataset}/{source}.manifest.csv",
     log:
