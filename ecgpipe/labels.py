@@ -23,7 +23,14 @@ def select(table: pd.DataFrame, task: Task) -> pd.DataFrame:
         chosen &= _allowed(kept, column, values)
     kept = kept[chosen]
     if not task.keep_unlabeled:
-        kept = kept[targets(kept, task)[1].any(axis=1)]
+        carried = targets(kept, task)[1].any(axis=1)
+        if not carried.any():
+            codes = sorted({code for statements in kept["statements"] for code in statements})
+            raise ValueError(
+                f"none of {len(kept)} records carries any of {', '.join(label_names(task))}; "
+                f"there are: {', '.join(codes)}"
+            )
+        kept = kept[carried]
     return kept.reset_index(drop=True)
 
 

@@ -297,7 +297,9 @@ def _convert_to_any_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
             return _convert(option, value, where)
         except ValueError:
             continue
-    raise ValueError(f"{where}: {value!r} is none of {', '.join(map(str, options))}")
+    allowed = ", ".join(getattr(option, "__name__", str(option)) for option in options)
+    quotes = "; codes of digits, and words that YAML takes for true or false, need quotes"
+    raise ValueError(f"{where}: {value!r} is none of {allowed}" + quotes * ("str" in allowed))
 
 
 def _convert_list(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

@@ -91,3 +91,9 @@ def test_a_pretraining_with_neither_backbone_nor_start_is_refused():
     told = {"preparation": "p", "objective": {"name": "none"}, "datasets": ["d"]}
     with pytest.raises(ValueError, match="either `backbone`"):
         settings.build(settings.Pretraining, told | {"fit": {"steps": 0, "validate_every": 1}}, "x")
+
+
+def test_codes_of_digits_are_told_to_be_quoted():
+    told = {"datasets": ["d"], "vocabulary": "plain", "labels": [426783006]}
+    with pytest.raises(ValueError, match="labels: .426783006. is none of str, tuple.*quotes"):
+        settings.build(settings.Task, told, "config/tasks/mine.yaml")

@@ -1,13 +1,17 @@
 """Decide which records of the train part are labeled under a budget."""
 
 import argparse
+import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ecgpipe import labels, records, registry
 from ecgpipe.settings import Task, build, parse
 from ecgpipe.splits import draw_labeled, read_split, with_parts, write_csv
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +51,12 @@ def run(
         ],
         ignore_index=True,
     )
+    codes = sorted({code for of_record in table["statements"] for code in of_record})
     table = labels.select(table, task)
     names, target = labels.targets(table, task)
+    if not target.any(axis=0).all():
+        unknown = np.array(names)[~target.any(axis=0)]
+        log.warning("no record carries %s; there are: %s", ", ".join(unknown), ", ".join(codes))
     split = read_split(dict(zip(task.datasets, splits, strict=True)))
     train = (with_parts(table, split)["part"] == "train").to_numpy()
     write_csv(draw_labeled(table[train], names, target[train], budget, seed=seed), out)
