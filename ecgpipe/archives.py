@@ -124,6 +124,15 @@ def sum_manifests(paths: list[Path]) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
+def unlisted(manifests: list[Path], listed: list[Path]) -> list[str]:
+    """Name the recordings among the files of manifests that the metadata says nothing about."""
+    there: set[str] = set()
+    for path in manifests:
+        with path.open(newline="") as file:
+            there |= {row["file"] for row in csv.DictReader(file) if row["file"].endswith(".hea")}
+    return sorted(there - {path.as_posix() for path in listed})
+
+
 def _each(
     names: list[str], one: Callable[[str], tuple[str, int, str]], threads: int
 ) -> list[tuple[str, int, str]]:

@@ -159,13 +159,47 @@ def test_own_recordings_become_shards_at_the_asked_rate(tmp_path):
         ("record,patient,labels,age\nx,7,A,old\n", "line 2: age 'old'"),
         ("record,patient,labels,fold\nx,7,A,1.5\n", "line 2: fold 1.5"),
         ("record,patient,labels,sex\nx,7,A,?\n", "line 2: sex '?'"),
+        ("record,patient,labels\nx,7,A\ny,8,A\n", "1 records whose headers are not in"),
+        ("record;patient;labels\nx;7;A\n", "there are: ['record;patient;labels']"),
     ],
 )
 def test_a_bad_table_of_labels_is_refused_with_its_line(tmp_path, table, message):
     folder = own(tmp_path / "wfdb_folder", table)
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises((ValueError, FileNotFoundError)) as refused:
         wfdb_folder.records(folder)
     assert message in str(refused.value) and "labels.csv" in str(refused.value)
+
+
+def test_a_table_that_is_not_utf_8_is_refused_by_name(tmp_path):
+    folder = own(tmp_path / "wfdb_folder", "")
+    (folder / "labels.csv").write_bytes("record,patient,labels\nx,Müller,A\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="labels.csv: expected UTF-8"):
+        wfdb_folder.records(folder)
+
+
+@pytest.mark.parametrize("name", ["x", "x.hea", "x.mat", "x.dat"])
+@pytest.mark.parametrize("unknown", ["", "NaN", "NA", "Unknown"])
+def test_a_record_may_be_named_by_its_file_and_age_and_sex_be_unknown(tmp_path, name, unknown):
+    table = f"record,patient,labels,age,sex\n{name},7,A,{unknown},{unknown}\n"
+    (record,) = wfdb_folder.records(own(tmp_path / "wfdb_folder", table))
+    assert (record.id, record.path, record.age, record.sex) == ("x", Path("x.hea"), None, None)
+
+
+def test_the_report_names_what_the_table_does_not_list_and_what_is_cut_off(tmp_path):
+    folder = own(tmp_path / "wfdb_folder", "record,patient,labels\nlong,7,A\n")
+    millivolts = np.random.default_rng(0).normal(0, 0.2, (12, 7500)).astype(np.float32)
+    write_record(folder, "long", Signal(500.0, LEADS, millivolts))
+    shard = make_shard("wfdb_folder", fetch("wfdb_folder", None, tmp_path), tmp_path / "shards")
+    report = json.loads(shard.with_suffix(".json").read_text())
+    assert report["unlisted"] == ["x.hea"] and report["cropped"] == {"long": 5.0}
+
+
+def test_a_record_without_the_leads_is_refused_by_name(tmp_path):
+    folder = own(tmp_path / "wfdb_folder", "record,patient,labels\nlimbs,7,A\n")
+    write_record(folder, "limbs", Signal(500.0, LEADS[:6], np.zeros((6, 5000), np.float32)))
+    manifests = fetch("wfdb_folder", None, tmp_path)
+    with pytest.raises(ValueError, match="record limbs: missing leads: V1"):
+        make_shard("wfdb_folder", manifests, tmp_path / "shards")
 
 
 def test_real_recordings_come_through_unchanged(tmp_path):

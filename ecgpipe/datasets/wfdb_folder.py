@@ -2,10 +2,12 @@
 
 Put the recordings there, or link the folders that hold them. Columns of labels.csv: `record` (path
 of the header without .hea), `patient`, `labels` (codes, separated by ;) and, where known, `age` in
-years, `sex` (female, male), `fold`, `site`, `device`. What labels.csv does not list is left out.
+years, `sex` (female, male), `fold`, `site`, `device`. What labels.csv does not list is left out,
+and named in the report of each shard.
 """
 
 import csv
+import io
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -28,7 +30,8 @@ SOURCES = ("metadata", "100hz", "500hz")  # preparations of either take it, what
 TABLE = "labels.csv"
 REQUIRED = ("record", "patient", "labels")
 SUFFIXES = (".hea", ".dat", ".mat")
-SEX = {"": None, "female": "female", "f": "female", "male": "male", "m": "male"}
+UNKNOWN = ("", "na", "n/a", "nan", "none", "unknown")
+SEX = {"female": "female", "f": "female", "male": "male", "m": "male"}
 STATED = 100.0  # likelihood of a label, in percent
 
 
@@ -44,7 +47,7 @@ def records(folder: Path) -> list[Record]:
     path = folder / TABLE
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing; expected columns {', '.join(REQUIRED)}")
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with io.StringIO(_decoded(path), newline="") as file:
         reader = csv.DictReader(file, restval="")
         if absent := [name for name in REQUIRED if name not in (reader.fieldnames or ())]:
             raise ValueError(
@@ -54,6 +57,11 @@ def records(folder: Path) -> list[Record]:
     counts = Counter(record.id for record in found)
     if twice := sorted(name for name, count in counts.items() if count > 1):
         raise ValueError(f"{path}: records listed twice: {', '.join(twice[:5])}")
+    if lost := [each.path.as_posix() for each in found if not (folder / each.path).exists()]:
+        raise FileNotFoundError(
+            f"{path} lists {len(lost)} records whose headers are not in {folder}, among them "
+            f"{', '.join(lost[:5])}; `record` is a header's path below the folder, without .hea"
+        )
     return sorted(found, key=lambda record: record.id)
 
 
@@ -62,16 +70,26 @@ def read(folder: Path, record: Record, source: str) -> Signal:
     return read_record(folder / record.path)
 
 
+def _decoded(path: Path) -> str:
+    """Read a table as spreadsheets write it: UTF-8, with or without a mark at its start."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected UTF-8, found at byte {error.start} what is not"
+        ) from None
+
+
 def _record(row: dict[str, str], where: str) -> Record:
     """Turn a line of labels.csv into a record."""
     row = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
-    name, sex = row["record"].removesuffix(".hea"), row.get("sex", "").lower()
+    name, sex = _without_suffix(row["record"]), row.get("sex", "").lower()
     pure = PurePosixPath(name)
     if not name or pure.is_absolute() or ".." in pure.parts:
         raise ValueError(f"{where}: record {name!r}; expected a path below the folder")
     if not row["patient"]:
         raise ValueError(f"{where}: no patient; without one the parts of a split would mix")
-    if sex not in SEX:
+    if sex not in SEX and sex not in UNKNOWN:
         raise ValueError(f"{where}: sex {sex!r}; expected female, male or nothing")
     return Record(
         id=name,
@@ -79,17 +97,22 @@ def _record(row: dict[str, str], where: str) -> Record:
         path=Path(name + ".hea"),
         statements={code.strip(): STATED for code in row["labels"].split(";") if code.strip()},
         age=_number(row, "age", where),
-        sex=SEX[sex],
+        sex=SEX.get(sex),
         fold=_whole(row, "fold", where),
         site=row.get("site") or None,
         device=row.get("device") or None,
     )
 
 
+def _without_suffix(name: str) -> str:
+    """Name a record whose header or signal file was named."""
+    return next((name.removesuffix(s) for s in SUFFIXES if name.endswith(s)), name)
+
+
 def _number(row: dict[str, str], column: str, where: str) -> float | None:
     """Read a number, if there is one."""
     text = row.get(column, "")
-    if not text:
+    if text.lower() in UNKNOWN:
         return None
     if not text.replace(".", "", 1).isdecimal():
         raise ValueError(f"{where}: {column} {text!r}; expected a number or nothing")

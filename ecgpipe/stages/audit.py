@@ -48,5 +48,6 @@ def _complaint(leaking: pd.DataFrame, path: Path) -> str:
     first = leaking.iloc[0]
     return (
         f"leaks: {numbers}; the first: {first['records']} ({first['parts']}); all are in {path}. "
-        "Name the records to leave out, with the reason, in EXCLUDED of their dataset's file"
+        "Name the records to leave out, with the reason, in EXCLUDED of their dataset's file, or "
+        "take own recordings out of labels.csv"
     )

@@ -25,6 +25,7 @@ class Findings:
 
     seconds: float = 0.0  # recorded, before cropping
     padded: dict[str, float] = field(default_factory=dict)  # seconds added
+    cropped: dict[str, float] = field(default_factory=dict)  # seconds left out at the end
     flat: dict[str, list[str]] = field(default_factory=dict)  # leads that never change
     clipped: dict[str, int] = field(default_factory=dict)  # samples beyond int16 microvolts
     nan: dict[str, int] = field(default_factory=dict)  # samples that are missing
@@ -60,12 +61,15 @@ def run(
     if findings.nan:
         raise ValueError(
             f"{len(findings.nan)} records have missing samples: {findings.nan}; "
-            f"name them in EXCLUDED of ecgpipe/datasets/{dataset}.py with the reason"
+            f"name them in EXCLUDED of ecgpipe/datasets/{dataset}.py with the reason, or take own "
+            "recordings out of labels.csv"
         )
     sources = archives.sum_manifests(manifests)
     records.write_shard(out, rows, dataset=dataset, preparation=told, sources=sources)
     told_of = {"dataset": dataset, "preparation": preparation, "shard": shard}
-    write_report(report, told_of | count(plugin, available, chosen, rows) | vars(findings))
+    unlisted = {"unlisted": archives.unlisted(manifests, [r.path for r in available])}
+    counts = count(plugin, available, chosen, rows) | (unlisted if plugin.URL is None else {})
+    write_report(report, told_of | counts | vars(findings))
     log.info("%s %s, shard %d: %d rows", dataset, preparation, shard, len(rows))
 
 
@@ -80,12 +84,22 @@ def prepare(
         if record.id in findings.nan:
             continue
         digest = records.digest(signal)
-        for start, millivolts in signals.prepare(signal, preparation):
+        for start, millivolts in _prepared(record, signal, preparation):
             prepared, clipped = records.microvolts(millivolts, record.id)
             if clipped:
                 findings.clipped[record.id] = findings.clipped.get(record.id, 0) + clipped
             rows.append(Row(record, start, prepared, digest))
     return rows, findings
+
+
+def _prepared(
+    record: Record, signal: Signal, preparation: Preparation
+) -> list[tuple[float, np.ndarray]]:
+    """Bring one recording to the preparation; an error says which one it was."""
+    try:
+        return signals.prepare(signal, preparation)
+    except ValueError as error:
+        raise ValueError(f"record {record.id}: {error}") from error
 
 
 def look(record: Record, signal: Signal, preparation: Preparation, findings: Findings) -> None:
@@ -95,6 +109,8 @@ def look(record: Record, signal: Signal, preparation: Preparation, findings: Fin
     findings.seconds += seconds
     if seconds < preparation.seconds:
         findings.padded[record.id] = preparation.seconds - seconds
+    if seconds > preparation.seconds and preparation.window is None:
+        findings.cropped[record.id] = seconds - preparation.seconds
     if missing := int(np.isnan(millivolts).sum()):
         findings.nan[record.id] = missing
     flat = (millivolts == millivolts[:, :1]).all(axis=1)
