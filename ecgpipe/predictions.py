@@ -7,6 +7,10 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float
 
+from ecgpipe import hdf5
+
+REMEDY = "remove it and predict again"
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -33,8 +37,7 @@ class Predictions:
 
 def write(path: Path, conditions: dict[str, Predictions], attributes: dict[str, str]) -> None:
     """Write every condition's predictions beside and rename."""
-    part = path.with_name(path.name + ".part")
-    with h5py.File(part, "w") as file:
+    with hdf5.written(path) as file:
         file.attrs.update(attributes)
         for condition, predictions in conditions.items():
             group = file.create_group(condition)
@@ -46,12 +49,11 @@ def write(path: Path, conditions: dict[str, Predictions], attributes: dict[str, 
                 group[field.name] = (
                     values.astype(h5py.string_dtype()) if values.dtype.kind in "OUT" else values
                 )
-    part.replace(path)
 
 
 def read(path: Path, condition: str = "clean") -> Predictions:
     """Read one condition's predictions."""
-    with h5py.File(path) as file:
+    with hdf5.opened(path, REMEDY) as file:
         if condition not in file:
             raise KeyError(f"{path}: no condition {condition!r}; there are: {', '.join(file)}")
         group = file[condition]
@@ -67,11 +69,11 @@ def read(path: Path, condition: str = "clean") -> Predictions:
 
 def conditions(path: Path) -> list[str]:
     """Name the conditions that were predicted."""
-    with h5py.File(path) as file:
+    with hdf5.opened(path, REMEDY) as file:
         return list(file)
 
 
 def attributes(path: Path) -> dict[str, str]:
     """Read what the writer said of these predictions: revision, commit, hashes."""
-    with h5py.File(path) as file:
+    with hdf5.opened(path, REMEDY) as file:
         return dict(file.attrs)

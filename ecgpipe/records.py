@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int16, Int32
 
+from ecgpipe import hdf5
 from ecgpipe.settings import Preparation, canonical
-
-# h5py is imported where a shard is opened: planning a study imports datasets, and they this file
 
 WAVES = ("P", "QRS", "T")  # a wave's kind in a shard is its place here
 COLUMNS = (
@@ -28,6 +27,7 @@ COLUMNS = (
     "device",
     "aliases",
 )
+REMEDY = "remove this shard and make it again"
 LARGEST = np.iinfo(np.int16).max  # microvolts, 32.767 mV; the sample -32768 stays unused
 
 
@@ -118,16 +118,12 @@ def write_shard(
     path: Path, rows: list[Row], *, dataset: str, preparation: Preparation, sources: str
 ) -> None:
     """Write prepared rows beside and rename; `sources` is the hash of their manifests."""
-    import h5py
-
     shape = (len(rows), len(preparation.leads), round(preparation.seconds * preparation.fs))
     columns = _columns([row.record for row in rows], [row.start for row in rows])
     columns["statements"] = [json.dumps(each) for each in columns["statements"]]
     columns["aliases"] = [json.dumps(each) for each in columns["aliases"]]
     columns["digest"] = [row.digest for row in rows]
-    part = path.with_name(path.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(part, "w") as file:
+    with hdf5.written(path) as file:
         file.attrs["fs"] = preparation.fs
         file.attrs["leads"] = list(preparation.leads)
         file.attrs["unit"] = "uV"
@@ -140,7 +136,6 @@ def write_shard(
         for name, values in columns.items():
             file.create_dataset(name, data=_stored(name, values))
         file.create_dataset("waves", data=_waves(rows, preparation))
-    part.replace(path)
 
 
 def read_table(paths: list[Path]) -> pd.DataFrame:
@@ -153,9 +148,7 @@ def read_table(paths: list[Path]) -> pd.DataFrame:
 
 def read_signals(path: Path) -> Int16[np.ndarray, "record lead time"]:
     """Map a shard's signals into memory: int16 microvolts."""
-    import h5py
-
-    with h5py.File(path) as file:
+    with hdf5.opened(path, REMEDY) as file:
         signal = file["signal"]
         if not len(signal):
             return np.empty(signal.shape, np.int16)
@@ -167,17 +160,13 @@ def read_signals(path: Path) -> Int16[np.ndarray, "record lead time"]:
 
 def read_waves(path: Path) -> Int32[np.ndarray, "wave 6"]:
     """Read the waves: row, kind (place in WAVES), lead (-1: all), onset, peak, offset (samples)."""
-    import h5py
-
-    with h5py.File(path) as file:
+    with hdf5.opened(path, REMEDY) as file:
         return file["waves"][()]
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
     """Read what a shard says of itself: fs, leads, unit, dataset, preparation, sources."""
-    import h5py
-
-    with h5py.File(path) as file:
+    with hdf5.opened(path, REMEDY) as file:
         values = dict(file.attrs)
     return {**values, "fs": int(values["fs"]), "leads": tuple(values["leads"])}
 
@@ -234,9 +223,7 @@ def _stored(name: str, values: list[Any]) -> np.ndarray:
 
 def _read_table(path: Path) -> pd.DataFrame:
     """Read the columns of one shard."""
-    import h5py
-
-    with h5py.File(path) as file:
+    with hdf5.opened(path, REMEDY) as file:
         dataset = file.attrs["dataset"]
         stored = {name: file[name][()] for name in (*COLUMNS[1:], "digest")}
     columns: dict[str, list[Any]] = {"dataset": [dataset] * len(stored["record"])}
