@@ -124,6 +124,28 @@ def sum_manifests(paths: list[Path]) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
+def refuse_changed(manifest: Path) -> None:
+    """Raise if files are not what their manifest says; old ones of the right length are trusted."""
+    written = manifest.stat().st_mtime_ns
+    changed = []
+    with manifest.open(newline="") as lines:
+        for row in csv.DictReader(lines):
+            path = manifest.parent / row["file"]
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                changed.append(row["file"])
+                continue
+            touched = found.st_mtime_ns > written
+            if found.st_size != int(row["bytes"]) or touched and _sum_of(path) != row["sha256"]:
+                changed.append(row["file"])
+    if changed:
+        raise ValueError(
+            f"{manifest}: {len(changed)} files have changed or gone since it was written, among "
+            f"them {', '.join(changed[:5])}; remove it, and download lists or fetches them again"
+        )
+
+
 def unlisted(manifests: list[Path], listed: list[Path]) -> list[str]:
     """Name the recordings among the files of manifests that the metadata says nothing about."""
     there: set[str] = set()

@@ -55,6 +55,8 @@ def run(
     """Read, prepare and write the recordings whose patients belong to this shard."""
     plugin = registry.load("datasets", dataset)
     told = build(Preparation, parse(settings), f"preparation {preparation}")
+    for manifest in manifests:
+        archives.refuse_changed(manifest)
     available = plugin.records(manifests[0].parent)
     chosen = [r for r in available if records.shard_of(r.patient, plugin.SHARDS) == shard]
     rows, findings = prepare(plugin, told, manifests[0].parent, chosen)
