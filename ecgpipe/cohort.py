@@ -171,4 +171,6 @@ class Sampler:
 
 def derive(*numbers: int) -> int:
     """Make one seed of several numbers, so that no two streams of randomness are alike."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+    return int(
+        np.random.SeedSequence((len(numbers), *numbers)).generate_state(1, np.uint64)[0] >> 1
+    )

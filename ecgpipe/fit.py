@@ -166,7 +166,7 @@ class Loop:
     def exhausted(self) -> bool:
         """Whether patience is at its end."""
         patience = self.settings.patience
-        return patience is not None and self.progress.stale > patience
+        return patience is not None and self.progress.stale >= patience
 
     def hold_backbone(self) -> list[nn.Parameter]:
         """Freeze what learns in the backbone; the head goes first."""
@@ -224,7 +224,8 @@ class Loop:
     def after_step(self, step: int) -> None:
         """Let the average of weights, and a loss that keeps one, follow."""
         if self.average is not None:
-            follow(self.average, self.work.model, self.settings.ema or 0.0)
+            young = (1 + step) / (10 + step)  # at first the average is little but the last weights
+            follow(self.average, self.work.model, min(self.settings.ema or 0.0, young))
         tell = getattr(self.work.loss, "after_step", None)
         if tell is not None:
             tell(step + 1, self.settings.steps)
@@ -244,6 +245,12 @@ class Loop:
         began = time.monotonic()
         progress = self.progress
         score = self.work.validate(self.average or self.work.model)
+        if not math.isfinite(score):
+            raise ValueError(
+                f"{self.work.measure} is {score} at step {progress.step}: the valid part needs "
+                "records with and without some label; look at the task's `where` and its split"
+            )
+        score = float(parallel.mean(torch.tensor(score, dtype=torch.float64, device=self.device)))
         progress.validation_seconds += time.monotonic() - began
         progress.history[-1][self.work.measure] = score
         if score > progress.best:
@@ -294,7 +301,7 @@ class Loop:
         """Keep everything needed to go on after an interruption, beside and renamed."""
         if time.monotonic() - self.kept_at < SAVE_SECONDS or parallel.rank():
             return
-        tensors = {f"loss/{k}": v for k, v in self.work.loss.state_dict().items()}
+        tensors = {f"loss/{k}": v for k, v in distinct(self.work.loss.state_dict()).items()}
         tensors |= {f"best/{k}": v for k, v in self.best.items()}
         if self.average is not None:
             tensors |= {f"average/{k}": v for k, v in self.average.state_dict().items()}
@@ -320,14 +327,15 @@ class Loop:
                 return
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         self.progress = Progress(**kept["progress"])
-        self.work.loss.load_state_dict(_below("loss/", tensors))
+        missing, unknown = self.work.loss.load_state_dict(_below("loss/", tensors), strict=False)
+        assert not unknown and not set(missing) & distinct(self.work.loss.state_dict()).keys()
         self.best = _below("best/", tensors)
         if self.average is not None:
             self.average.load_state_dict(_below("average/", tensors))
         for i, parameter in enumerate(self.learning):
             state = _below(f"optimizer/{i}/", tensors)
             self.optimizer.state[parameter] = {  # type: ignore[union-attr]
-                key: value if key == "step" else value.to(parameter) for key, value in state.items()
+                key: value.to(parameter.device) for key, value in state.items()
             }
         log.info("resumed at step %d of %d", self.progress.step, self.settings.steps)
 
@@ -337,12 +345,18 @@ def snapshot(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
 
+def distinct(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out what a loss names twice, such as the backbone of its model."""
+    places = {(v.data_ptr(), v.shape): name for name, v in reversed(state.items())}
+    return {name: v for name, v in state.items() if places[v.data_ptr(), v.shape] == name}
+
+
 @torch.no_grad()
 def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move an average of weights towards the model; buffers are copied."""
-    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
-    for kept, new in zip(average.buffers(), model.buffers(), strict=True):
-        kept.copy_(new)
+    """Move an average of weights, and of the statistics of norms, towards the model."""
+    kept, new = average.state_dict().values(), model.state_dict().values()
+    pairs = [(k, n) for k, n in zip(kept, new, strict=True) if k.is_floating_point()]
+    torch._foreach_lerp_([k for k, _ in pairs], [n for _, n in pairs], 1 - decay)
 
 
 def count_operations(model: Classifier, example: Tensor) -> int:

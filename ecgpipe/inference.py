@@ -15,7 +15,7 @@ CROPS = {"cpu": 128, "cuda": 8192}  # in one forward pass: what a cache, or a GP
 
 
 def autocast(device: torch.device, mixed: bool = True) -> AbstractContextManager:
-    """Compute in bfloat16 where the hardware does so natively: while training, not predicting."""
+    """Compute in bfloat16 where the hardware does so natively: in training, not in predict."""
     native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed and native)
 
@@ -39,9 +39,11 @@ def probabilities(
     return torch.cat(means)
 
 
-def macro_score(metric: ModuleType, model: nn.Module, cohort: Cohort, seconds: float) -> float:
+def macro_score(
+    metric: ModuleType, model: nn.Module, cohort: Cohort, seconds: float, mixed: bool
+) -> float:
     """Score a model while it trains: over labels, on crops side by side."""
-    with autocast(cohort.signal.device):
+    with autocast(cohort.signal.device, mixed):
         probability = probabilities(model, cohort, seconds, seconds).cpu().numpy()
     target = cohort.target.cpu().numpy().astype(bool)
     return float(estimate(metric, Sample(target, probability, np.zeros(target.shape[1])))[0])

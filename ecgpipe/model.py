@@ -1,6 +1,8 @@
 """Backbone, head, classifier, and their checkpoints: safetensors that describe themselves."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,10 @@ class HeadConfig:
     hidden: tuple[int, ...] = ()
     dropout: float = 0.5
     norm: bool = True
+
+    def same_weights(self, other: "HeadConfig") -> bool:
+        """Tell whether the weights of one head fit the other; dropout has none."""
+        return (self.hidden, self.norm) == (other.hidden, other.norm)
 
 
 class Head(nn.Module):
@@ -98,6 +104,20 @@ class Classifier(nn.Module):
             ):
                 module.eval()
         return self
+
+
+@contextmanager
+def statistics_kept(model: nn.Module) -> Iterator[None]:
+    """Normalise by the statistics of batches, as in training, without remembering them."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 def build_backbone(config: dict[str, Any], leads: int, where: str) -> Backbone:

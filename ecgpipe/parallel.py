@@ -21,9 +21,15 @@ def start(processes: int = 1) -> torch.device:
         dist.init_process_group("nccl" if cuda else "gloo")
         logging.getLogger().setLevel(logging.INFO if rank() == 0 else logging.WARNING)
     if cuda:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", emptiest())))
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
+
+
+def emptiest() -> int:
+    """Choose the GPU with the most free memory: trainings that run at once spread out."""
+    free = [torch.cuda.mem_get_info(device)[0] for device in range(torch.cuda.device_count())]
+    return free.index(max(free))
 
 
 def size() -> int:
@@ -39,7 +45,10 @@ def rank() -> int:
 def share(index: Tensor) -> Tensor:
     """Take this process's part of a global batch."""
     if len(index) % size():
-        raise ValueError(f"a batch of {len(index)} records cannot be shared by {size()} processes")
+        raise ValueError(
+            f"a batch of {len(index)} records cannot be shared by {size()} processes; "
+            "set `batch` and `unlabeled` of the fit to multiples of their number"
+        )
     return index.tensor_split(size())[rank()]
 
 
@@ -102,13 +111,11 @@ class SharedBatchNorm(_BatchNorm):
             return super().forward(input)
         axes = [axis for axis in range(input.dim()) if axis != 1]
         values = input.to(torch.promote_types(input.dtype, torch.float32))
-        count = values.new_tensor([values.numel() / values.shape[1]])
-        sums = _Sum.apply(torch.cat([values.sum(axes), values.square().sum(axes), count]))
-        total, square, n = sums.split([self.num_features, self.num_features, 1])
-        average = total / n
-        variance = square / n - average.square()
-        self.follow(average.detach(), (variance * n / (n - 1)).detach())
         shape = [1, -1] + [1] * (input.dim() - 2)
+        n = values.numel() / values.shape[1] * size()  # every process has the same share
+        average = _Sum.apply(values.sum(axes)) / n
+        variance = _Sum.apply((values - average.view(shape)).square().sum(axes)) / n
+        self.follow(average.detach(), (variance * n / (n - 1)).detach())
         scale = self.weight * (variance + self.eps).rsqrt()
         shift = self.bias - average * scale
         return (values * scale.view(shape) + shift.view(shape)).to(input.dtype)

@@ -9,8 +9,9 @@ PACKAGES = ("torch", "numpy", "scipy", "h5py", "scikit-learn", "pandas")
 
 
 def commit() -> str:
-    """Name the git commit of the code that runs, or say that there is none."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """Name the git commit of the code that runs, `-dirty` if it was changed since, or unknown."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    command += ["--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

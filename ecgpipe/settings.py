@@ -65,21 +65,36 @@ class Fit:
     rate_decay: float = 1.0  # the stem learns at rate times this, the layers between in even steps
     head_steps: int = 0  # at first only the head learns, this long
     schedule: str = "one_cycle"  # or `cosine`, `constant`
-    warmup: float = 0.0  # share of the steps, for `cosine` and `constant`
+    warmup: float = 0.0  # share of the steps, for `cosine` and `constant`; a cycle has its own
     weight_decay: float = 1e-2
     clip: float | None = None  # largest norm of the gradient
     ema: float | None = None  # decay of the average of weights that is validated and kept
-    patience: int | None = None  # validations without improvement before stopping
+    patience: int | None = None  # so many validations without improvement end the fit
     mixed: bool = True  # compute in bfloat16 where the hardware does so natively
     compile: bool = False
 
     def __post_init__(self) -> None:
         if self.schedule not in ("one_cycle", "cosine", "constant"):
             raise ValueError(f"schedule: {self.schedule!r}; allowed: one_cycle, cosine, constant")
-        if self.steps < 0 or self.validate_every < 1:
-            raise ValueError(
-                f"steps {self.steps} must be >= 0 and validate_every {self.validate_every} >= 1"
-            )
+        allowed = {
+            "steps": self.steps >= 0,
+            "validate_every": self.validate_every >= 1,
+            "batch": self.batch >= 1,
+            "unlabeled": self.unlabeled >= 1,
+            "crop": self.crop > 0,
+            "rate": self.rate != () and all(rate > 0 for rate in self.rates),
+            "head_steps": self.head_steps >= 0,
+            "warmup": 0 <= self.warmup < 1 and (not self.warmup or self.schedule != "one_cycle"),
+            "ema": self.ema is None or 0 < self.ema < 1,
+            "patience": self.patience is None or self.patience >= 1,
+        }
+        if wrong := [f"{name} {getattr(self, name)}" for name, fine in allowed.items() if not fine]:
+            raise ValueError(f"out of range (config/README.md has the keys): {', '.join(wrong)}")
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The learning rates to try: one, or a search."""
+        return self.rate if isinstance(self.rate, tuple) else (self.rate,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +119,17 @@ class Pretraining:
             raise ValueError(
                 "a pretraining states either `datasets` (without labels) or `tasks` (with labels)"
             )
+        if self.seeds not in (None, 1):
+            raise ValueError(f"seeds {self.seeds}: give 1 (all runs share seed 0) or leave it out")
+        if len(self.fit.rates) != 1:
+            raise ValueError(f"rate {self.fit.rate}: a search over rates belongs to a recipe")
+        if self.objective.get("name") == "none" and self.fit.steps:
+            raise ValueError(f"objective none learns nothing: steps {self.fit.steps} must be 0")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate."""
+        return self.fit.rates[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +147,12 @@ class Recipe:
     )  # labeled, weak, strong
     rounds: int = 1
 
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.views) - {"labeled", "weak", "strong"}):
+            raise ValueError(f"views {', '.join(unknown)}: there are labeled, weak and strong")
+        if ("weak" in self.views) != ("strong" in self.views):
+            raise ValueError("views weak and strong go together: they show the same unlabeled crop")
+
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
@@ -131,6 +163,10 @@ class Condition:
     missing: tuple[str, ...] = ()  # leads set to zero
     swapped: tuple[tuple[str, str], ...] = ()  # pairs of leads exchanged
     gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        if (self.noise is None) != (self.snr is None):
+            raise ValueError(f"noise {self.noise} and snr {self.snr} go together")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,8 +189,8 @@ class Study:
 
     study: str
     grids: tuple[Grid, ...]
-    tables: tuple[str, ...]
-    figures: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
     mirror: str | None = None  # another place of the same shape to fetch releases from
 
 
@@ -299,7 +335,9 @@ def _convert_to_any_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
             continue
     allowed = ", ".join(getattr(option, "__name__", str(option)) for option in options)
     quotes = "; codes of digits, and words that YAML takes for true or false, need quotes"
-    raise ValueError(f"{where}: {value!r} is none of {allowed}" + quotes * ("str" in allowed))
+    powers = "; YAML takes 1e-3 for text: write 0.001" * (isinstance(value, str))
+    hint = quotes if "str" in allowed else powers
+    raise ValueError(f"{where}: {value!r} is none of {allowed}{hint}")
 
 
 def _convert_list(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

@@ -102,7 +102,7 @@ def test_the_best_weights_are_kept_not_the_last(make_work, tmp_path):
 
 
 def test_patience_ends_a_fit_that_does_not_improve(make_work, tmp_path):
-    settings = Fit(**{**vars(SETTINGS), "patience": 1, "steps": 100})
+    settings = Fit(**{**vars(SETTINGS), "patience": 2, "steps": 100})
     history, cost = fit.fit(make_work(), settings, 1e-2, seed=3, state=tmp_path)
     assert len(history) == 3 and cost["steps"] == 12
 

@@ -29,7 +29,9 @@ STUDY = {
     ],
 }
 COLUMNS = ["condition", "metric", "label", "value", "low", "high", "n", "absent"]
-SETTINGS = json.dumps({"study": STUDY, "rounds": {"full": 1, "probe": 2}, "shared": []})
+CHAINS = {grid_name: [grid_name] for grid in STUDY["grids"] for grid_name in grid["pretrainings"]}
+TOLD = {"rounds": {"full": 1, "probe": 2}, "shared": [], "chains": CHAINS}
+SETTINGS = json.dumps({"study": STUDY} | TOLD)
 SKILL = {"full": 2.0, "probe": 1.0}  # how far apart an arm's positives and negatives lie
 ATTRIBUTES = {"revision": '{"finetune": 1, "predict": 1}', "datasets": '{"ptbxl": "abc"}'}
 
@@ -85,7 +87,9 @@ def evaluated(results, runs):
     """Evaluate the first run: recipe `full`, seed 0."""
     folder = results / runs[0].folder
     registry.load("stages", "evaluate").run(
-        predictions=folder / "predictions/task.h5", out=folder / "scores/task.csv"
+        predictions=folder / "predictions/task.h5",
+        own=folder / "predictions/task.h5",
+        out=folder / "scores/task.csv",
     )
     return read(folder / "scores/task.csv")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from ecgpipe.datasets._cohort import Cohort, draw_cohort, record_cohort
 from ecgpipe.records import Record, Signal, Wave
@@ -22,13 +23,14 @@ CITATION = "Made by ecgpipe from Gaussian waves of a cardiac dipole (after McSha
 PATIENTS = "column patient of records.csv"
 URL = None
 MIRROR = "synthetic/1"
-FOLDS = None
+FOLDS = {"train": (1, 2, 3, 4, 5, 6), "valid": (7, 8), "test": (9, 10)}  # balanced by label
 EXCLUDED: dict[str, str] = {}
-SHARDS = 2
+SHARDS = 4
 SOURCES = ("metadata", "100hz")
 
-COHORT = 1000  # patients
+COHORT = 1600  # patients
 SEED = 20240229
+SITES = ("north", "south")  # two hospitals: one to pretrain on, one to adapt to
 FS = 100.0  # Hz
 SIGNALS = "100hz"  # folder of the signals
 CERTAIN = 100.0  # likelihood of a statement, in percent
@@ -60,10 +62,25 @@ def _records_table(cohort: Cohort, names: list[str]) -> pd.DataFrame:
             "record": names,
             "patient": [f"p{number:04d}" for number in visits.patient + 1],
             "age": visits.age.astype(int),
+            "site": np.array(SITES)[visits.patient % 2],
+            "fold": balance_folds(cohort)[visits.patient],
             "sex": np.where(cohort.traits.male[visits.patient], "male", "female"),
             "statements": [" ".join(codes[row]) for row in cohort.labels.to_numpy(bool)],
         }
     )
+
+
+def balance_folds(cohort: Cohort) -> Int[np.ndarray, " patient"]:
+    """Spread the patients of each site over ten folds, evenly within the rarest label of each."""
+    labels = cohort.labels.groupby(cohort.visits.patient).max().to_numpy(bool)
+    common = np.append(labels.sum(axis=0), len(labels) + 1)  # last: no label at all
+    padded = np.column_stack([labels, ~labels.any(axis=1)])
+    rarest = np.where(padded, common, len(labels) + 2).argmin(axis=1)
+    site = np.arange(len(labels)) % 2
+    order = np.lexsort((rarest, site))
+    folds = np.empty(len(labels), int)
+    folds[order] = np.arange(len(labels)) % 10 + 1
+    return folds
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -95,6 +112,8 @@ def records(folder: Path) -> list[Record]:
             statements=dict.fromkeys(row.statements.split(), CERTAIN),
             age=float(row.age),
             sex=row.sex,
+            fold=int(row.fold),
+            site=row.site,
             waves=tuple(waves[row.record]),
         )
         for row in table.itertuples()

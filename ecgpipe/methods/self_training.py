@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ecgpipe.batches import Labeled, Unlabeled
-from ecgpipe.model import Classifier
+from ecgpipe.model import Classifier, statistics_kept
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Method(nn.Module):
         super().__init__()
         self.model = model
         self.config = config
+        self.uses_unlabeled = teacher is not None
         self.teacher = None if teacher is None else teacher.requires_grad_(False)
 
     def forward(self, labeled: Labeled, unlabeled: Unlabeled | None) -> dict[str, Tensor]:
@@ -41,9 +42,11 @@ class Method(nn.Module):
             raise ValueError("self_training needs unlabeled views: give the recipe `views: weak`")
         with torch.no_grad():
             opinion = self.teacher.eval()(unlabeled.weak).sigmoid()
-        student = [
-            binary_cross_entropy_with_logits(self.model(view), opinion) for view in unlabeled.strong
-        ]
+        with statistics_kept(self.model):  # those of strong views are not those of test signals
+            student = [
+                binary_cross_entropy_with_logits(self.model(view), opinion)
+                for view in unlabeled.strong
+            ]
         taught = torch.stack(student).mean()
         loss = supervised + self.config.weight * taught
         return {"loss": loss, "supervised": supervised, "taught": taught}

@@ -17,6 +17,8 @@ class Config:
 class Method(nn.Module):
     """Mean binary cross entropy over records and labels."""
 
+    uses_unlabeled = False
+
     def __init__(
         self, model: Classifier, config: Config, teacher: Classifier | None = None
     ) -> None:

@@ -28,7 +28,7 @@ def run(*, settings: str, results: Path, costs: Path, histories: Path, out: Path
     told = parse(settings)
     study = runs(build(Study, told["study"], "--settings: study"))
     refuse_mixture([_file(run, results, "predictions", "h5") for run in study])
-    trainings = _trainings(study, told["rounds"], set(told["shared"]), results)
+    trainings = _trainings(study, told, results)
     _write([_cost(*training) for training in trainings], costs)
     _write([_history(*training) for training in trainings], histories)
     _write([_scores(run, results) for run in study], out)
@@ -62,18 +62,19 @@ def _difference(kind: str, name: str, values: dict[str, list[Path]]) -> str:
 
 
 def _trainings(
-    study: list[Run], rounds: dict[str, int], shared: set[str], results: Path
+    study: list[Run], told: dict[str, Any], results: Path
 ) -> list[tuple[dict[str, Any], Path]]:
     """Name every training of the study, each once, with the folder it wrote."""
     found: dict[Path, dict[str, Any]] = {}
     for run in study:
-        seed = 0 if run.pretraining in shared else run.seed
-        folder = results / "pretraining" / run.pretraining / run.split / str(seed)
-        about = {"pretraining": run.pretraining, "split": run.split}
-        found[folder] = about | {"stage": "pretrain", "seed": seed}
+        for pretraining in told["chains"][run.pretraining]:
+            seed = 0 if pretraining in told["shared"] else run.seed
+            folder = results / "pretraining" / pretraining / run.split / str(seed)
+            about = {"pretraining": pretraining, "split": run.split}
+            found[folder] = about | {"stage": "pretrain", "seed": seed}
     for run in study:
         about = {key: getattr(run, key) for key in TRAINING if hasattr(run, key)}
-        for number in range(1, rounds[run.recipe] + 1):
+        for number in range(1, told["rounds"][run.recipe] + 1):
             folder = results / run.folder / f"round-{number}"
             found[folder] = about | {"stage": "finetune", "round": number}
     return [(about, folder) for folder, about in found.items()]

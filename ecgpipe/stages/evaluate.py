@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from ecgpipe import registry, scores
 from ecgpipe.predictions import conditions, read
@@ -18,14 +17,16 @@ UNDISTURBED = "clean"  # thresholds come from here: no condition ever moves one
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this stage."""
-    parser.add_argument("--predictions", type=Path, required=True, help="of one run")
+    parser.add_argument("--predictions", type=Path, required=True, help="of one run, to score")
+    parser.add_argument("--own", type=Path, required=True, help="of the run on its own task")
     parser.add_argument("--out", type=Path, required=True, help="CSV: one line a score")
 
 
-def run(*, predictions: Path, out: Path) -> None:
+def run(*, predictions: Path, own: Path, out: Path) -> None:
     """Score every condition; every label under `clean`, the macro scores elsewhere."""
     metrics = {name: registry.load("metrics", name) for name in registry.names("metrics")}
-    threshold = _thresholds(predictions)
+    chosen = _thresholds(own)
+    threshold = np.array([chosen[label] for label in read(predictions, UNDISTURBED).labels])
     tables = []
     for condition in conditions(predictions):
         test = read(predictions, condition).of("test")
@@ -40,7 +41,8 @@ def run(*, predictions: Path, out: Path) -> None:
     part.replace(out)
 
 
-def _thresholds(path: Path) -> Float[np.ndarray, " label"]:
+def _thresholds(path: Path) -> dict[str, float]:
+    """Choose on the run's own valid part: neither a condition nor another task ever moves one."""
     valid = read(path, UNDISTURBED).of("valid")
     without = np.flatnonzero(~valid.target.any(axis=0))
     if len(without):
@@ -49,4 +51,5 @@ def _thresholds(path: Path) -> Float[np.ndarray, " label"]:
             "%d of %d labels have no positive in valid; their threshold is %s: %s",
             *(len(without), len(valid.labels), scores.UNDECIDED, names),
         )
-    return scores.choose_thresholds(valid.target, valid.probability)
+    thresholds = scores.choose_thresholds(valid.target, valid.probability)
+    return dict(zip(valid.labels, thresholds.tolist(), strict=True))

@@ -1,6 +1,7 @@
 """Finetune a pretrained model on the labeled records of a draw: one adapter, method, round."""
 
 import argparse
+import json
 import logging
 from copy import deepcopy
 from dataclasses import asdict
@@ -55,14 +56,16 @@ def run(
     recipe = build(Recipe, told["recipe"], f"recipe of {out.parent}")
     rows = read_task(build(Task, told["task"], f"task of {out.parent}"), shards, splits)
     before = [] if teacher is None else [teacher]
-    identity = provenance.digest(settings, str(seed), draw, pretrained, *before, *splits)
+    sources = json.dumps(records.read_sources(shards), sort_keys=True)
+    inputs = [draw, pretrained, *before, *splits]
+    identity = provenance.digest(settings, str(seed), sources, *inputs)
     batches = Batches(recipe, rows, draw, seed, device)
 
     torch.manual_seed(derive(seed, 0))  # a new head's weights
     prevalence = batches.labeled.target.mean(dim=0).cpu()
     network, metadata = build_network(pretrained, rows.labels, recipe, prevalence)
     teaching = None if teacher is None else model.load(teacher)[0].to(device)
-    rates = recipe.fit.rate if isinstance(recipe.fit.rate, tuple) else (recipe.fit.rate,)
+    rates = recipe.fit.rates
     state = out.with_suffix(".state")
     trials = [
         train(deepcopy(network), recipe, rate, batches, teaching, identity, state) for rate in rates
@@ -90,13 +93,14 @@ def build_network(
     """Load the pretrained model; its head stays where labels and shape are the same."""
     before, metadata = model.load(pretrained)
     head = build(HeadConfig, recipe.head, "recipe: head")
-    if before.labels == labels and before.head_config == head:
-        log.info("the head is kept: %d labels", len(labels))
-        return before, metadata
-    log.info("the head is new: %d labels", len(labels))
     network = Classifier(before.backbone, labels, head)
     assert network.head is not None
-    network.head.expect(prevalence)
+    kept = before.labels == labels and before.head_config.same_weights(head)
+    log.info("the head is %s: %d labels", "kept" if kept else "new", len(labels))
+    if kept and before.head is not None:
+        network.head.load_state_dict(before.head.state_dict())
+    else:
+        network.head.expect(prevalence)
     return network, metadata
 
 
@@ -110,6 +114,7 @@ def train(
     state: Path,
 ) -> tuple[Classifier, fit.History, dict[str, Any]]:
     """Attach the adapter, fit the method with one learning rate, merge."""
+    torch.manual_seed(derive(batches.seed, 5))  # the adapter's first weights
     name, values = plugin(recipe.adapter, "recipe: adapter")
     adapter = registry.load("adapters", name)
     network.to(batches.device)
@@ -183,8 +188,13 @@ class Batches:
         )
 
     def make(self, step: int, generator: Generator) -> tuple[Labeled, Unlabeled | None]:
-        """Make everything a method sees in one step."""
-        return self.labeled_batch(step, generator), self.unlabeled_batch(step, generator)
+        """Make everything a method sees in one step; each kind of record has its own draws."""
+        other = torch.Generator(self.device).manual_seed(derive(generator.initial_seed(), 1))
+        return self.labeled_batch(step, generator), self.unlabeled_batch(step, other)
+
+    def make_labeled(self, step: int, generator: Generator) -> tuple[Labeled, None]:
+        """Make what a method sees that does not look at unlabeled records."""
+        return self.labeled_batch(step, generator), None
 
     def work(self, method: nn.Module, network: Classifier, identity: str) -> fit.Work:
         """Say what is fitted, and how its progress is judged: by macro AUROC on valid."""
@@ -192,20 +202,21 @@ class Batches:
         def name_records(step: int) -> list[str]:
             return list(self.labeled.table["record"].iloc[self.sampler.indices(step).numpy()])
 
-        unlabeled = 0 if self.unlabeled is None else self.recipe.fit.unlabeled
+        ignored = self.unlabeled is None or not getattr(method, "uses_unlabeled", True)
         return fit.Work(
             loss=method,
             model=network,
-            make_batch=self.make,
+            make_batch=self.make_labeled if ignored else self.make,
             name_records=name_records,
             validate=partial(
                 inference.macro_score,
                 registry.load("metrics", "auroc"),
                 cohort=self.valid,
                 seconds=self.recipe.fit.crop,
+                mixed=self.recipe.fit.mixed,
             ),
             measure="valid_auroc",
             example=torch.zeros(1, self.labeled.signal.shape[1], self.length, device=self.device),
-            samples=self.recipe.fit.batch + unlabeled,
+            samples=self.recipe.fit.batch + (0 if ignored else self.recipe.fit.unlabeled),
             identity=identity,
         )

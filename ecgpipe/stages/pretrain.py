@@ -1,6 +1,7 @@
 """Pretrain a backbone on the train patients of a split: minimise one objective."""
 
 import argparse
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
@@ -55,21 +56,22 @@ def run(
     attributes = records.read_attributes(shards[0])
 
     torch.manual_seed(derive(seed, 0))  # initial weights
-    network, backbone = build_model(pretraining, rows, len(attributes["leads"]), start)
+    network, before = build_model(pretraining, rows, len(attributes["leads"]), start)
     name, values = plugin(pretraining.objective, "objective")
     chosen = registry.load("objectives", name)
     objective = chosen.Objective(network, build(chosen.Config, values, f"objective {name}"))
 
-    identity = provenance.digest(settings, str(seed), *splits, *([start] if start else []))
+    sources = records.read_sources(shards)
+    inputs = [*splits, *([start] if start else [])]
+    identity = provenance.digest(settings, str(seed), json.dumps(sources, sort_keys=True), *inputs)
     work = build_work(objective, network, pretraining, rows, seed, device, identity)
-    assert isinstance(pretraining.fit.rate, float), "a search over rates belongs to finetuning"
     state = out.with_suffix(".state")
     history, cost = fit.fit(
-        work, pretraining.fit, pretraining.fit.rate, seed=derive(seed, 1), state=state
+        work, pretraining.fit, pretraining.rate, seed=derive(seed, 1), state=state
     )
     if parallel.rank() == 0:
         metadata = {
-            "backbone": backbone,
+            "backbone": before["backbone"],
             "leads": list(attributes["leads"]),
             "fs": attributes["fs"],
             "preparation": asdict(
@@ -77,10 +79,10 @@ def run(
             ),
             "pretraining": asdict(pretraining),
             "seed": seed,
-            "revision": told["revision"],
+            "revision": before.get("revision", {}) | told["revision"],
             "commit": provenance.commit(),
             "versions": provenance.versions(),
-            "datasets": records.read_sources(shards),
+            "datasets": before.get("datasets", {}) | sources,
         }
         fit.write_outcome(out, history, cost, work.measure)
         model.save(out, network, metadata)
@@ -102,15 +104,16 @@ def training_rows(
 def build_model(
     pretraining: Pretraining, rows: TaskRows, leads: int, start: Path | None
 ) -> tuple[Classifier, dict[str, Any]]:
-    """Build a new backbone, or take the one to go on from; return it with its settings."""
+    """Build a new model, or take the one to go on from; return it with what shaped it so far."""
     if start is None:
         assert pretraining.backbone is not None
         backbone = model.build_backbone(pretraining.backbone, leads, "pretraining")
-        return with_head(backbone, rows), pretraining.backbone
+        return with_head(backbone, rows), {"backbone": pretraining.backbone}
     before, metadata = model.load(start)
     same = before.labels == rows.labels
-    network = before if same else with_head(before.backbone, rows)
-    return network, metadata["backbone"]
+    if len(metadata["leads"]) != leads:
+        raise ValueError(f"{start} was trained with leads {metadata['leads']}, not {leads} leads")
+    return (before if same else with_head(before.backbone, rows)), metadata
 
 
 def with_head(backbone: Backbone, rows: TaskRows) -> Classifier:
@@ -151,7 +154,9 @@ def build_work(
         model=network,
         make_batch=make_batch,
         name_records=name_records,
-        validate=judge(objective, judged, pretraining.fit.crop, len(rows.labels)),
+        validate=judge(
+            objective, judged, pretraining.fit.crop, len(rows.labels), pretraining.fit.mixed
+        ),
         measure="valid_auroc" if rows.labels else "valid_loss_negated",
         example=torch.zeros(1, learned.signal.shape[1], length, device=device),
         samples=pretraining.fit.batch,
@@ -168,12 +173,12 @@ def pretext(source: Cohort, index: torch.Tensor, length: int, generator: Generat
 
 
 def judge(
-    objective: nn.Module, judged: Cohort, crop: float, labels: int
+    objective: nn.Module, judged: Cohort, crop: float, labels: int, mixed: bool
 ) -> Callable[[nn.Module], float]:
     """Judge by macro AUROC where there are labels, else by the objective's own loss, negated."""
     if labels:
         auroc = registry.load("metrics", "auroc")
-        return partial(inference.macro_score, auroc, cohort=judged, seconds=crop)
+        return partial(inference.macro_score, auroc, cohort=judged, seconds=crop, mixed=mixed)
 
     index = torch.arange(len(judged), device=judged.signal.device)
 
@@ -183,7 +188,7 @@ def judge(
         generator = torch.Generator(judged.signal.device).manual_seed(0)
         losses = [
             objective(pretext(judged, some, judged.samples(crop), generator))["loss"]
-            for some in index.split(256)
+            for some in index[: len(index) // parallel.size() * parallel.size()].split(256)
         ]
         return -float(np.mean([float(loss) for loss in losses]))
 

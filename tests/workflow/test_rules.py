@@ -31,7 +31,7 @@ def test_a_learning_rate_reruns_its_recipe_and_what_follows(workflow):
 
 
 def test_a_comment_reruns_nothing(workflow):
-    workflow.edit("config/recipes/demo-full.yaml", "# Every", "# Really every")
+    workflow.edit("config/recipes/demo-full.yaml", "# The head", "# Well, the head")
     workflow.edit("workflow/rules/train.smk", '"python -m ecgpipe', '"python  -m ecgpipe')
     assert workflow.plan() == {}
 
@@ -55,6 +55,25 @@ def test_a_new_task_reruns_no_pretraining(workflow):
     workflow.study(grids=grids)
     plan = workflow.plan()
     assert plan["finetune"] == 6 and "pretrain" not in plan and "preprocess" not in plan
+
+
+def test_one_more_figure_is_one_job(workflow):
+    workflow.study(figures=["label_efficiency", "learning_curves"])
+    assert workflow.plan() == {"figure": 1}
+
+
+def test_what_a_study_scores_on_is_looked_at_for_leaks_and_predicted_on_its_own_task(workflow):
+    task = workflow.folder / "config/tasks/synthetic-all.yaml"
+    (task.parent / "elsewhere.yaml").write_text(task.read_text().replace("synthetic]", "ptbxl]", 1))
+    workflow.study(grids=[STUDY["grids"][1] | {"scored_on": ["elsewhere"]}])
+    plan = workflow.plan()
+    assert plan["audit"] == 1 and plan["preprocess"] == 8 and plan["predict"] == 1
+
+
+def test_clean_is_predicted_whatever_conditions_are_asked(workflow):
+    workflow.study(grids=[STUDY["grids"][1] | {"conditions": ["limb-leads"]}])
+    told = workflow.snakemake("-n", "-p")
+    assert '"conditions":{"clean":{},"limb-leads":' in told
 
 
 def test_one_more_round_adds_that_round_alone(workflow):

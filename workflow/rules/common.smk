@@ -31,7 +31,6 @@ REVISION = {
 STUDY = settings.build(settings.Study, config, "the study's configuration")
 RUNS = settings.runs(STUDY)
 CONDITIONS = {(run.folder, run.scored_on): run.conditions for run in RUNS}
-MIRROR = f"--mirror {shlex.quote(STUDY.mirror)}" if STUDY.mirror else ""
 
 
 wildcard_constraints:
@@ -73,6 +72,11 @@ def put_there(wildcards):
     return [
         f"resources/{wildcards.dataset}/{f}" for f in plugin.files("metadata", [], [])
     ]
+
+
+def mirror(wildcards, output):
+    """Where to fetch from; as it names the output, Snakemake reruns nothing when it changes."""
+    return f"--mirror {shlex.quote(STUDY.mirror)}" if STUDY.mirror else ""
 
 
 def manifests(wildcards):
@@ -143,6 +147,12 @@ def start(wildcards):
     if before is None:
         return []
     return checkpoint_of(before, wildcards)
+
+
+def chain_of(pretraining):
+    """A pretraining and all that it goes on from, the last one first."""
+    before = part("pretraining", pretraining).get("start")
+    return [pretraining] + (chain_of(before) if before else [])
 
 
 def checkpoint_of(pretraining, wildcards):
@@ -219,8 +229,8 @@ def predict_json(wildcards):
     """What predict is told: every condition that the study asks of the run."""
     folder = Path(rules.predict.output[0]).parent.parent
     folder = Path(str(folder).format(**wildcards)).relative_to("results")
-    conditions = CONDITIONS.get((folder, wildcards.scored_on), ("clean",))
-    told = {name: part("conditions", name) or {} for name in conditions}
+    conditions = {"clean", *CONDITIONS.get((folder, wildcards.scored_on), ())}
+    told = {name: part("conditions", name) or {} for name in sorted(conditions)}
     revision = {"predict": REVISION["predict"]}
     task = part("tasks", wildcards.scored_on)
     return settings.canonical({"task": task, "conditions": told, "revision": revision})
@@ -237,6 +247,21 @@ def rounds_of(run):
 def of_runs(pattern):
     """One file of every run of the study."""
     return [pattern.format(**vars(run)) for run in RUNS]
+
+
+def read_by_study(paths):
+    """The shards or splits of all datasets that the study trains, validates or scores on."""
+    found = {}
+    for run in RUNS:
+        preparation = part("pretraining", run.pretraining)["preparation"]
+        datasets = (
+            part("tasks", run.task)["datasets"]
+            + part("tasks", run.scored_on)["datasets"]
+        )
+        datasets += sum(map(datasets_of_pretraining, chain_of(run.pretraining)), [])
+        of = run.split if paths is splits else preparation
+        found |= dict.fromkeys(paths(list(dict.fromkeys(datasets)), of))
+    return list(found)
 
 
 def predictions_of_study(wildcards):
@@ -256,30 +281,32 @@ def checkpoints_of_study(wildcards):
 
 
 def pretrainings_of_study(wildcards):
-    """Every pretraining that a run of the study starts from."""
-    return sorted({checkpoint_of(run.pretraining, run)[0] for run in RUNS})
+    """Every pretraining that a run of the study starts from, chains included."""
+    return sorted(
+        {checkpoint_of(k, run)[0] for run in RUNS for k in chain_of(run.pretraining)}
+    )
 
 
 def shards_of_study(wildcards):
-    """Every shard that a run or a pretraining of the study reads."""
-    found = [shards_of_run(run) + shards_of_pretraining(run) for run in RUNS]
-    return list(dict.fromkeys(sum(found, [])))
+    """Every shard that a run, or a pretraining behind it, reads."""
+    return read_by_study(shards)
 
 
 def splits_of_study(wildcards):
-    """Every split that a run or a pretraining of the study relies on."""
-    found = [splits_of_task(run) + splits_of_pretraining(run) for run in RUNS]
-    return list(dict.fromkeys(sum(found, [])))
+    """Every split that a run, or a pretraining behind it, relies on."""
+    return read_by_study(splits)
 
 
 def study_json(wildcards):
-    """What the stages that see a whole study are told; where it fetches from is not among it."""
-    told = {k: v for k, v in settings.plain(STUDY).items() if k != "mirror"}
+    """What the stages that see a whole study are told: its runs, not its tables and figures."""
+    told = {k: v for k, v in settings.plain(STUDY).items() if k in ("study", "grids")}
     rounds = {run.recipe: part("recipes", run.recipe).get("rounds", 1) for run in RUNS}
     shared = sorted(
         {r.pretraining for r in RUNS if part("pretraining", r.pretraining).get("seeds")}
     )
-    return settings.canonical({"study": told, "rounds": rounds, "shared": shared})
+    chains = {run.pretraining: chain_of(run.pretraining) for run in RUNS}
+    told = {"study": told, "rounds": rounds, "shared": shared, "chains": chains}
+    return settings.canonical(told)
 
 
 def records_shown(wildcards):

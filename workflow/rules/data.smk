@@ -13,10 +13,11 @@ rule download:
     conda:
         "../../environment.yml"
     params:
+        mirror=mirror,
         revision=REVISION["download"],
     shell:
         "python -m ecgpipe download --dataset {wildcards.dataset} --source {wildcards.source} "
-        "{MIRROR} --out {output} &> {log}"
+        "{params.mirror} --out {output} &> {log}"
 
 
 rule preprocess:

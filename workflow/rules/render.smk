@@ -8,13 +8,13 @@ rule table:
         costs=rules.collect.output.costs,
         histories=rules.collect.output.histories,
     output:
-        report(
+        csv=report(
             "results/{study}/tables/{table}.csv",
             caption="../report/table.rst",
             category="Tables",
         ),
-        "results/{study}/tables/{table}.tex",
-        "results/{study}/tables/{table}.md",
+        tex="results/{study}/tables/{table}.tex",
+        md="results/{study}/tables/{table}.md",
     log:
         "logs/table/{study}/{table}.log",
     benchmark:
@@ -27,7 +27,7 @@ rule table:
     shell:
         "python -m ecgpipe table --table {wildcards.table} --settings {params.settings:q} "
         "--results results --scores {input.scores} --comparisons {input.comparisons} "
-        "--costs {input.costs} --histories {input.histories} --out {output[0]} &> {log}"
+        "--costs {input.costs} --histories {input.histories} --out {output.csv} &> {log}"
 
 
 rule figure:
@@ -38,8 +38,8 @@ rule figure:
         histories=rules.collect.output.histories,
         shards=records_shown,
     output:
-        "results/{study}/figures/{figure}.pdf",
-        report(
+        pdf="results/{study}/figures/{figure}.pdf",
+        png=report(
             "results/{study}/figures/{figure}.png",
             caption="../report/figure.rst",
             category="Figures",
@@ -57,4 +57,4 @@ rule figure:
         "python -m ecgpipe figure --figure {wildcards.figure} --settings {params.settings:q} "
         "--results results --scores {input.scores} --comparisons {input.comparisons} "
         "--costs {input.costs} --histories {input.histories} --shards {input.shards} "
-        "--out {output[0]} &> {log}"
+        "--out {output.pdf} &> {log}"

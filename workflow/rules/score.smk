@@ -27,7 +27,8 @@ rule predict:
 
 rule evaluate:
     input:
-        "results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/predictions/{scored_on}.h5",
+        scored="results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/predictions/{scored_on}.h5",
+        own="results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/predictions/{task}.h5",
     output:
         "results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/scores/{scored_on}.csv",
     log:
@@ -40,7 +41,7 @@ rule evaluate:
         metrics=",".join(registry.names("metrics")),
         revision=REVISION["evaluate"],
     shell:
-        "python -m ecgpipe evaluate --predictions {input} --out {output} &> {log}"
+        "python -m ecgpipe evaluate --predictions {input.scored} --own {input.own} --out {output} &> {log}"
 
 
 rule collect:
@@ -48,6 +49,7 @@ rule collect:
         leaks=rules.audit.output,
         scores=scores_of_study,
         checkpoints=checkpoints_of_study,
+        predictions=predictions_of_study,
         pretrainings=pretrainings_of_study,
     output:
         scores="results/{study}/scores.csv",
