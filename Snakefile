@@ -22,6 +22,11 @@ rule all:
     default_target: True
     input:
         expand(
+            "results/{study}/{collected}.csv",
+            study=STUDY.study,
+            collected=["scores", "comparisons"],
+        ),
+        expand(
             "results/{study}/tables/{table}.csv", study=STUDY.study, table=STUDY.tables
         ),
         expand(

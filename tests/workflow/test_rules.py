@@ -24,7 +24,7 @@ def test_a_finished_study_has_nothing_left_to_do(workflow):
 
 
 def test_a_learning_rate_reruns_its_recipe_and_what_follows(workflow):
-    workflow.edit("config/recipes/demo-self-training.yaml", "rate: 0.01", "rate: 0.02")
+    workflow.edit("config/recipes/demo-self-training.yaml", "rate: 0.005", "rate: 0.02")
     plan = workflow.plan()
     assert plan["finetune"] == 4 and plan["predict"] == plan["evaluate"] == 2
     assert plan.keys() == AFTER_TRAINING | {"finetune"}

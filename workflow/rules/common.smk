@@ -61,6 +61,13 @@ def part(kind, name):
     return yaml.safe_load(path.read_text())
 
 
+# Where results lie already, Snakemake would take them for a rule whose input functions fail.
+for run in RUNS:
+    part("pretraining", run.pretraining), part("recipes", run.recipe)
+    part("tasks", run.task), part("tasks", run.scored_on)
+    [part("conditions", condition) for condition in run.conditions]
+
+
 # data ---------------------------------------------------------------------------------------
 
 
@@ -309,7 +316,30 @@ def study_json(wildcards):
     return settings.canonical(told)
 
 
-def records_shown(wildcards):
-    """The shards of the first task, for figures that show a record."""
-    needs = registry.load("figures", wildcards.figure).NEEDS
-    return shards_of_run(RUNS[0]) if "records" in needs else []
+def needed(kind, name):
+    """The files of the study that a table or figure reads, as its `NEEDS` says."""
+    needs = registry.load(kind, name).NEEDS
+    collected = [
+        n for n in ("scores", "comparisons", "costs", "histories") if n in needs
+    ]
+    files = {n: f"results/{STUDY.study}/{n}.csv" for n in collected}
+    if "predictions" in needs:
+        files["predictions"] = of_runs(rules.predict.output[0])
+    if "records" in needs:
+        files["shards"] = shards_of_run(RUNS[0])
+    return files
+
+
+def needed_by_table(wildcards):
+    """What a table reads."""
+    return needed("tables", wildcards.table)
+
+
+def needed_by_figure(wildcards):
+    """What a figure reads."""
+    return needed("figures", wildcards.figure)
+
+
+def options(wildcards, input):
+    """The options that name these files; a stage finds the predictions of all runs itself."""
+    return " ".join(f"--{n} {input.get(n)}" for n in input.keys() if n != "predictions")

@@ -3,10 +3,7 @@
 
 rule table:
     input:
-        scores=rules.collect.output.scores,
-        comparisons=rules.compare.output,
-        costs=rules.collect.output.costs,
-        histories=rules.collect.output.histories,
+        unpack(needed_by_table),
     output:
         csv=report(
             "results/{study}/tables/{table}.csv",
@@ -22,21 +19,17 @@ rule table:
     conda:
         "../../environment.yml"
     params:
+        inputs=options,
         settings=study_json,
         revision=REVISION["table"],
     shell:
         "python -m ecgpipe table --table {wildcards.table} --settings {params.settings:q} "
-        "--results results --scores {input.scores} --comparisons {input.comparisons} "
-        "--costs {input.costs} --histories {input.histories} --out {output.csv} &> {log}"
+        "--results results {params.inputs} --out {output.csv} &> {log}"
 
 
 rule figure:
     input:
-        scores=rules.collect.output.scores,
-        comparisons=rules.compare.output,
-        costs=rules.collect.output.costs,
-        histories=rules.collect.output.histories,
-        shards=records_shown,
+        unpack(needed_by_figure),
     output:
         pdf="results/{study}/figures/{figure}.pdf",
         png=report(
@@ -51,10 +44,9 @@ rule figure:
     conda:
         "../../environment.yml"
     params:
+        inputs=options,
         settings=study_json,
         revision=REVISION["figure"],
     shell:
         "python -m ecgpipe figure --figure {wildcards.figure} --settings {params.settings:q} "
-        "--results results --scores {input.scores} --comparisons {input.comparisons} "
-        "--costs {input.costs} --histories {input.histories} --shards {input.shards} "
-        "--out {output.pdf} &> {log}"
+        "--results results {params.inputs} --out {output.pdf} &> {log}"
