@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN = .venv/bin
 
-.PHONY: demo test test-all check setup clean
+.PHONY: demo test test-all check setup
 
 setup: .venv/.done
 
@@ -30,6 +30,3 @@ test: setup
 
 test-all: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -n 2 -m "not gpu"
-
-clean:
-	rm -rf results/demo results/runs results/pretraining results/shards results/splits results/draws logs

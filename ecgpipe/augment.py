@@ -3,6 +3,7 @@
 A view is a list of steps, `noise` or `{name: noise, amplitude: 0.05}`, applied in order.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,9 @@ def make_view(signal: Signals, steps: tuple[Any, ...], generator: Generator) -> 
         name, values = settings.plugin({"name": step} if isinstance(step, str) else step, "view")
         if name not in STEPS:
             raise ValueError(f"no view step {name!r}; there are: {', '.join(sorted(STEPS))}")
+        known = inspect.signature(STEPS[name]).parameters.keys() - {"signal", "generator"}
+        if unknown := sorted(values.keys() - known):
+            raise ValueError(f"view step {name}: no {', '.join(unknown)}; it knows {sorted(known)}")
         signal = STEPS[name](signal, generator=generator, **values)
     return signal
 
@@ -68,6 +72,9 @@ def disturb(
     """Disturb whole signals as a condition says: noise, leads swapped, gain, leads lost."""
     if condition.noise is not None:
         signal = add_noise(signal, condition, generator)
+    named = {*condition.missing, *(lead for pair in condition.swapped for lead in pair)}
+    if unknown := sorted(named - set(leads)):
+        raise ValueError(f"condition: no lead {', '.join(unknown)}; there are: {', '.join(leads)}")
     order = list(range(len(leads)))
     for one, other in condition.swapped:
         i, j = leads.index(one), leads.index(other)

@@ -97,10 +97,13 @@ class TaskRows:
     target: Bool[np.ndarray, "record label"]
     part: np.ndarray  # train, valid or test, (record,)
 
-    def load(self, rows: Bool[np.ndarray, " record"], device: torch.device) -> Cohort:
-        """Bring some of the rows to the device."""
+    def load(self, rows: Bool[np.ndarray, " record"], device: torch.device, what: str) -> Cohort:
+        """Bring some of the rows to the device; `what` names them should there be none."""
         if not rows.any():
-            raise ValueError(f"no record of {', '.join(self.task.datasets)} is left to load")
+            raise ValueError(
+                f"no {what} record of {', '.join(self.task.datasets)} (of {len(rows)} that the "
+                f"task takes: `where` {self.task.where}); look at the task, its split and draw"
+            )
         return load(self.shards, self.table[rows], self.target[rows], device)
 
 

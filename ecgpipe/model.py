@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -148,8 +148,11 @@ def save(path: Path, model: Classifier, metadata: dict[str, Any]) -> None:
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """Read what a checkpoint says of itself."""
-    with safe_open(path, framework="pt") as file:
-        header = (file.metadata() or {}).get("ecgpipe")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get("ecgpipe")
+    except SafetensorError as error:
+        raise ValueError(f"{path}: damaged ({error}); delete it, and it is made again") from error
     if header is None:
         raise ValueError(f"{path}: not a checkpoint of ecgpipe: its header has no `ecgpipe` entry")
     return json.loads(header)

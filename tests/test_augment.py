@@ -44,6 +44,16 @@ def test_an_unknown_step_is_answered_with_those_there_are(signal):
         make_view(signal, ("warp",), seeded())
 
 
+def test_a_misspelt_option_of_a_step_is_answered_with_those_there_are(signal):
+    with pytest.raises(ValueError, match=r"view step noise: no amplitud; it knows \['amplitude'\]"):
+        make_view(signal, ({"name": "noise", "amplitud": 1.0},), seeded())
+
+
+def test_a_lead_that_is_not_there_cannot_be_lost(signal):
+    with pytest.raises(ValueError, match="no lead V9; there are: I, II"):
+        disturb(signal, Condition(missing=("V9",)), LEADS, seeded())
+
+
 def test_noise_has_exactly_the_ratio_asked():
     signal = torch.randn(5, 4, 500, generator=seeded(), dtype=torch.float64)
     noisy = disturb(signal, Condition(noise="white", snr=6.0), LEADS, seeded())

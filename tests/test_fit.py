@@ -113,6 +113,21 @@ def test_a_nan_stops_the_run_and_names_the_records(make_work, labeled, tmp_path)
         fit.fit(make_work(), SETTINGS, 1e-2, seed=3, state=tmp_path)
 
 
+def test_a_score_that_is_no_number_stops_the_run(make_work, tmp_path):
+    with pytest.raises(ValueError, match="valid_auroc is nan at step 4: the valid part needs"):
+        fit.fit(make_work(lambda _: float("nan")), SETTINGS, 1e-2, seed=3, state=tmp_path)
+
+
+def test_a_module_that_a_loss_names_twice_is_kept_once(model):
+    class Twice(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model, self.backbone = model, model.backbone
+
+    names = fit.distinct(Twice().state_dict())
+    assert names and not any(name.startswith("backbone") for name in names)
+
+
 def test_no_steps_leave_the_weights_alone(make_work, tmp_path):
     work = make_work()
     before = weights(work).clone()

@@ -1,5 +1,6 @@
 """A leak of each kind, planted, is found; what only looks like one is not."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -117,9 +118,15 @@ def study(tmp_path):
         ]
         shard = tmp_path / "0.h5"
         write_shard(shard, rows, dataset="here", preparation=preparation, sources="")
+        told = dict.fromkeys(audit.SUMMED, {}) | {"dataset": "here", "preparation": "p"}
+        told |= {"records": 4, "rows": 4, "seconds": 0.4, "flat": {"a": ["I"]}}
+        told["release"] = {"excluded": {"z": "reason"}, "not in this part of the release": 2}
+        shard.with_suffix(".json").write_text(json.dumps(told))
         audit.run(
             shards=[shard],
             splits=[tmp_path / "here" / "standard.csv"],
+            reports=[shard.with_suffix(".json")],
+            datasets=tmp_path / "datasets.csv",
             out=tmp_path / "leaks.csv",
         )
 
@@ -130,6 +137,14 @@ def test_the_audit_of_a_clean_study_passes(study):
     folder, run_on = study
     run_on("wxyz")
     assert pd.read_csv(folder / "leaks.csv").empty
+
+
+def test_the_audit_says_what_came_in_and_what_was_left_out(study):
+    folder, run_on = study
+    run_on("wxyz")
+    line = pd.read_csv(folder / "datasets.csv").iloc[0]
+    assert (line["dataset"], line["records"], line["flat"], line["excluded"]) == ("here", 4, 1, 1)
+    assert (line["not_in_this_part"], line["identical"], line["nan"]) == (2, 0, 0)
 
 
 def test_the_audit_fails_on_a_leak_and_says_where_it_is_listed(study):

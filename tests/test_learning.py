@@ -77,7 +77,7 @@ def shuffle(shards, folder):
 
 def train_and_score(real, shards, name):
     """Train on some shards, score on the true ones; return the macro AUROC."""
-    once = {"threads": 2, "processes": 1}
+    once = {"threads": 1, "processes": 1}
     folder = real["folder"] / name
     folder.mkdir()
     pretraining = part("pretraining", "ptbxl-small-random")
@@ -105,7 +105,7 @@ def train_and_score(real, shards, name):
         checkpoint=out,
         shards=real["shards"],
         splits=[real["split"]],
-        threads=2,
+        threads=1,
         out=folder / "p.h5",
     )
     test = predictions.read(folder / "p.h5").of("test")

@@ -75,6 +75,43 @@ def test_a_value_of_the_wrong_type_is_named():
         settings.build(settings.Fit, {"steps": 1, "validate_every": 1, "batch": "64"}, "x")
 
 
+@pytest.mark.parametrize(
+    ("kind", "told", "message"),
+    [
+        (settings.Fit, {"batch": 0}, "batch 0"),
+        (settings.Fit, {"warmup": 0.1}, "warmup 0.1"),
+        (settings.Fit, {"rate": []}, "rate"),
+        (settings.Fit, {"rate": "1e-3"}, "YAML takes 1e-3 for text: write 0.001"),
+        (settings.Recipe, {"views": {"labelled": ["noise"]}}, "views labelled: there are"),
+        (settings.Recipe, {"views": {"weak": []}}, "views weak and strong go together"),
+        (settings.Pretraining, {"seeds": 3}, "seeds 3: give 1"),
+        (settings.Pretraining, {"fit": {"steps": 9, "validate_every": 1}}, "must be 0"),
+        (settings.Condition, {"snr": 6.0}, "go together"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(kind, told, message):
+    fit = {"steps": 0, "validate_every": 1}
+    least = {
+        settings.Fit: fit,
+        settings.Recipe: {
+            "adapter": {"name": "full"},
+            "method": {"name": "supervised"},
+            "fit": fit,
+        },
+        settings.Pretraining: {
+            "preparation": "p",
+            "backbone": {"name": "xresnet1d"},
+            "datasets": ["d"],
+            "objective": {"name": "none"},
+            "fit": fit,
+        },
+        settings.Condition: {},
+    }
+    assert settings.build(kind, least[kind], "x")
+    with pytest.raises(ValueError, match=message):
+        settings.build(kind, least[kind] | told, "x")
+
+
 def test_equal_settings_have_one_representation():
     one = settings.canonical({"b": 1, "a": [1, 2]})
     assert one == settings.canonical(json.loads('{"a": [1, 2], "b": 1}'))

@@ -65,6 +65,31 @@ def test_a_head_for_the_same_labels_is_kept(stages):
     assert all(torch.equal(state(before)[name], state(after)[name]) for name in state(before))
 
 
+def test_a_head_is_kept_whatever_its_dropout(stages):
+    told = {"datasets": None, "tasks": ["t"], "objective": {"name": "supervised"}, "fit": FIT}
+    before = stages.pretrain("supervised.safetensors", **told)
+    no_steps = {"fit": FIT | {"steps": 0}, "head": {"dropout": 0.0}}
+    after = stages.finetune("kept/checkpoint.safetensors", before, **no_steps)
+    assert torch.equal(state(before)["head.layers.2.weight"], state(after)["head.layers.2.weight"])
+
+
+def test_strong_views_do_not_move_the_statistics_of_norms(model, labeled, unlabeled):
+    from copy import deepcopy
+
+    from ecgpipe import registry
+
+    plugin = registry.load("methods", "self_training")
+    alone = deepcopy(model)
+    plugin.Method(alone, plugin.Config())(labeled, None)
+    plugin.Method(model, plugin.Config(), teacher=deepcopy(model))(labeled, unlabeled)
+    moved = dict(model.named_buffers())
+    assert all(
+        torch.equal(value, moved[name])
+        for name, value in alone.named_buffers()
+        if "num_batches" not in name
+    )
+
+
 def test_a_chain_goes_on_from_the_pretraining_before(stages, random):
     again = stages.pretrain("again.safetensors", start=random, backbone=None)
     assert all(torch.equal(state(random)[name], state(again)[name]) for name in state(random))

@@ -1,6 +1,7 @@
 """Look for leaks between train, valid and test, over all datasets and splits of a study."""
 
 import argparse
+import json
 import logging
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pandas as pd
 from ecgpipe import leaks
 from ecgpipe.records import read_table
 from ecgpipe.splits import read_split, write_csv
+
+# what preprocess tells of a shard: numbers, or the records concerned
+SUMMED = ("records", "rows", "seconds", "padded", "cropped", "flat", "clipped", "nan")
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +23,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--splits", type=Path, nargs="+", required=True, help="all, as DATASET/SPLIT.csv"
     )
+    parser.add_argument(
+        "--reports", type=Path, nargs="+", required=True, help="of preprocess, one a shard"
+    )
+    parser.add_argument("--datasets", type=Path, required=True, help="CSV, one line a dataset")
     parser.add_argument("--out", type=Path, required=True, help="CSV, one line a finding")
 
 
-def run(*, shards: list[Path], splits: list[Path], out: Path) -> None:
+def run(
+    *, shards: list[Path], splits: list[Path], reports: list[Path], datasets: Path, out: Path
+) -> None:
     """Write the findings; if one is a leak, write them to `.failed.csv` instead and fail."""
     table = read_table(shards)
+    write_csv(summarise(reports, table), datasets)
     if unsplit := sorted(set(table["dataset"]) - {path.parent.name for path in splits}):
         raise ValueError(f"--shards hold {', '.join(unsplit)}, of which --splits has none")
     parts = {
@@ -39,6 +50,24 @@ def run(*, shards: list[Path], splits: list[Path], out: Path) -> None:
     log.info("no leak; %d groups of identical signals inside one part", len(found))
     write_csv(found, out)
     failed.unlink(missing_ok=True)
+
+
+def summarise(reports: list[Path], table: pd.DataFrame) -> pd.DataFrame:
+    """One line a dataset and preparation: what came in, what was left out, what is odd."""
+    lines: dict[tuple[str, str], dict[str, float]] = {}
+    for path in reports:
+        told = json.loads(path.read_text())
+        line = lines.setdefault((told["dataset"], told["preparation"]), dict.fromkeys(SUMMED, 0))
+        for name in SUMMED:
+            line[name] += told[name] if isinstance(told[name], int | float) else len(told[name])
+        release = told["release"]  # of the whole dataset, the same in each shard
+        line["excluded"] = len(release["excluded"])
+        line["not_in_this_part"] = release["not in this part of the release"]
+    for (dataset, _), line in lines.items():
+        once = table[table["dataset"] == dataset].drop_duplicates("record")
+        line["identical"] = int(once["digest"].duplicated(keep=False).sum())
+    named = [{"dataset": d, "preparation": p} | line for (d, p), line in lines.items()]
+    return pd.DataFrame(named)
 
 
 def _complaint(leaking: pd.DataFrame, path: Path) -> str:

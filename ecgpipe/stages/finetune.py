@@ -144,15 +144,15 @@ class Batches:
         self.recipe, self.seed, self.device = recipe, seed, device
         train = rows.part == "train"
         drawn = train & are_listed(rows.table, draw)
-        self.labeled = rows.load(drawn, device)
-        self.valid = rows.load(rows.part == "valid", device)
+        self.labeled = rows.load(drawn, device, "labeled train")
+        self.valid = rows.load(rows.part == "valid", device, "valid")
         self.sampler = Sampler(len(self.labeled), recipe.fit.batch, derive(seed, 2))
         self.length = self.labeled.samples(recipe.fit.crop)
         self.unlabeled: Cohort | None = None
         if recipe.views.keys() & {"weak", "strong"}:
             # with every record labeled, all of them once more stand in for unlabeled ones
             rest = train & ~drawn
-            self.unlabeled = rows.load(rest if rest.any() else train, device)
+            self.unlabeled = rows.load(rest if rest.any() else train, device, "unlabeled train")
             self.unlabeled_sampler = Sampler(
                 len(self.unlabeled), recipe.fit.unlabeled, derive(seed, 3)
             )

@@ -47,7 +47,7 @@ def run(
             f"{checkpoint} was trained for {network.labels}, none of which is a label of the task"
         )
     scored = np.isin(rows.part, ["valid", "test"])
-    cohort = rows.load(scored, device)
+    cohort = rows.load(scored, device, "valid or test")
     leads = tuple(metadata["leads"])
     crop = metadata["recipe"]["fit"]["crop"]
     found = {}

@@ -137,8 +137,8 @@ def build_work(
     """Put the training part on the device and say how progress is judged."""
     train = rows.part == "train"
     held_out = train & records.hashed_below(rows.table["patient"], HELD_OUT)
-    learned = rows.load(train & ~held_out, device)
-    judged = rows.load(held_out, device)
+    learned = rows.load(train & ~held_out, device, "train")
+    judged = rows.load(held_out, device, "held-out train")
     sampler = Sampler(len(learned), pretraining.fit.batch, derive(seed, 2))
     length = learned.samples(pretraining.fit.crop)
 

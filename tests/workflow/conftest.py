@@ -17,7 +17,8 @@ STAND_IN = """#!/bin/sh
 stage=$3
 while [ $# -gt 0 ]; do
   case "$1" in
-    --out|--report|--costs|--histories) mkdir -p "$(dirname "$2")"; echo x > "$2"; out=$2 ;;
+    --out|--report|--datasets|--costs|--histories)
+      mkdir -p "$(dirname "$2")"; echo x > "$2"; out=$2 ;;
   esac
   shift
 done

@@ -299,6 +299,11 @@ def shards_of_study(wildcards):
     return read_by_study(shards)
 
 
+def reports_of_study(wildcards):
+    """What preprocess says of each of those shards."""
+    return [str(Path(shard).with_suffix(".json")) for shard in read_by_study(shards)]
+
+
 def splits_of_study(wildcards):
     """Every split that a run, or a pretraining behind it, relies on."""
     return read_by_study(splits)

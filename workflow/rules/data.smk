@@ -63,9 +63,11 @@ rule split:
 rule audit:
     input:
         shards=shards_of_study,
+        reports=reports_of_study,
         splits=splits_of_study,
     output:
-        "results/{study}/leaks.csv",
+        leaks="results/{study}/leaks.csv",
+        datasets="results/{study}/datasets.csv",
     log:
         "logs/audit/{study}.log",
     benchmark:
@@ -76,7 +78,8 @@ rule audit:
         revision=REVISION["audit"],
     shell:
         "python -m ecgpipe audit --shards {input.shards} --splits {input.splits} "
-        "--out {output} &> {log}"
+        "--reports {input.reports} --datasets {output.datasets} "
+        "--out {output.leaks} &> {log}"
 
 
 rule draw:

@@ -46,7 +46,7 @@ rule evaluate:
 
 rule collect:
     input:
-        leaks=rules.audit.output,
+        leaks=rules.audit.output.leaks,
         scores=scores_of_study,
         checkpoints=checkpoints_of_study,
         predictions=predictions_of_study,
@@ -71,7 +71,7 @@ rule collect:
 
 rule compare:
     input:
-        leaks=rules.audit.output,
+        leaks=rules.audit.output.leaks,
         predictions=predictions_of_study,
     output:
         "results/{study}/comparisons.csv",
