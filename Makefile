@@ -1,6 +1,6 @@
 # `make demo` runs the default study, `make test` the tests; each sets up .venv first.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN = .venv/bin
 
 .PHONY: demo test test-all check setup
