@@ -29,6 +29,8 @@ def draw(needs: Needs) -> Figure:
         (name, means[(means[PLACE] == list(place)).all(axis=1)])
         for place, name in place_labels(needs.study).items()
     ]
+    # one budget says nothing of efficiency, unless there is nothing else to show
+    places = [(name, lines) for name, lines in places if lines["budget"].nunique() > 1] or places
     looks = _style.looks(needs)
     columns = min(3, len(places))
     rows = -(-len(places) // columns)
