@@ -24,7 +24,7 @@ rule all:
         expand(
             "results/{study}/{collected}.csv",
             study=STUDY.study,
-            collected=["scores", "comparisons"],
+            collected=["scores", "comparisons", "datasets"],
         ),
         expand(
             "results/{study}/tables/{table}.csv", study=STUDY.study, table=STUDY.tables

@@ -36,7 +36,11 @@ def draw(needs: Needs) -> Figure:
         shares, counts = panels[2 * row], panels[2 * row + 1]
         for column, (arm, look) in enumerate(looks.items()):
             own = [path for run, path in runs if run.arm == arm]
-            _panel(shares[column], counts[column], own, look["color"])
+            if own:
+                _panel(shares[column], counts[column], own, look["color"])
+            else:  # an arm that this task does not have
+                shares[column].set_visible(False)
+                counts[column].set_visible(False)
         shares[0].set_ylabel(f"{names[place]}\nshare present")
         counts[0].set_ylabel("pairs")
     for panel, look in zip(panels[0], looks.values(), strict=True):
