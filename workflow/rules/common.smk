@@ -92,12 +92,18 @@ def manifests(wildcards):
     return expand(rules.download.output, dataset=wildcards.dataset, source=sources)
 
 
+@cache
+def shard_count(dataset):
+    """How many shards a dataset is kept in."""
+    return registry.load("datasets", dataset).SHARDS
+
+
 def shards(datasets, preparation):
     """Every shard of some datasets at one preparation."""
     return [
         f"results/shards/{dataset}/{preparation}/{shard}.h5"
         for dataset in datasets
-        for shard in range(registry.load("datasets", dataset).SHARDS)
+        for shard in range(shard_count(dataset))
     ]
 
 
