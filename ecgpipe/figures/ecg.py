@@ -31,6 +31,8 @@ BARS, NAMES, HEAD, FOOT, EDGE = 45, 32, 9, 8, 4  # mm: the prediction's bars and
 SHOWN, BAR = 12, 8  # labels; mm for each
 FINE, COARSE = "#fae1e1", "#efb5b5"
 MM = 25.4  # in an inch
+# keeps a lead's name legible where a tall wave runs through it
+PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
 
 
 @_style.styled
@@ -124,7 +126,15 @@ def _paper(
         ends = np.linspace(0, signal.shape[1], len(names) + 1).round().astype(int)
         for name, first, last in zip(names, ends, ends[1:], strict=False):
             left = START + SPEED * first / fs
-            panel.text(left + 1, base + PITCH / 2 - 3, name, weight="bold", va="center")
+            panel.text(
+                left + 1,
+                base + PITCH / 2 - 3,
+                name,
+                weight="bold",
+                va="center",
+                bbox=PLATE,
+                zorder=3,
+            )
             panel.vlines(left, base - 3, base + 3, color="black", linewidth=0.5)
             if name in leads:
                 across = START + SPEED * np.arange(first, last) / fs
