@@ -123,6 +123,11 @@ class Pretraining:
             raise ValueError(f"seeds {self.seeds}: give 1 (all runs share seed 0) or leave it out")
         if len(self.fit.rates) != 1:
             raise ValueError(f"rate {self.fit.rate}: a search over rates belongs to a recipe")
+        if self.datasets and self.fit.ema is not None:
+            raise ValueError(
+                f"ema {self.fit.ema}: without labels the objective's own weights are judged, not "
+                "their average; leave it out, or let the objective keep an average itself"
+            )
         if self.objective.get("name") == "none" and self.fit.steps:
             raise ValueError(f"objective none learns nothing: steps {self.fit.steps} must be 0")
 

@@ -86,6 +86,11 @@ def test_a_value_of_the_wrong_type_is_named():
         (settings.Recipe, {"views": {"weak": []}}, "views weak and strong go together"),
         (settings.Pretraining, {"seeds": 3}, "seeds 3: give 1"),
         (settings.Pretraining, {"fit": {"steps": 9, "validate_every": 1}}, "must be 0"),
+        (
+            settings.Pretraining,
+            {"fit": {"steps": 0, "validate_every": 1, "ema": 0.9}},
+            "without labels the objective's own weights are judged",
+        ),
         (settings.Condition, {"snr": 6.0}, "go together"),
     ],
 )
