@@ -11,7 +11,12 @@ configfile: "config/config.yaml"
 report: "workflow/report/workflow.rst"
 
 
-include: "workflow/rules/common.smk"
+include: "workflow/inputs/common.smk"
+include: "workflow/inputs/data.smk"
+include: "workflow/inputs/train.smk"
+include: "workflow/inputs/score.smk"
+include: "workflow/inputs/study.smk"
+include: "workflow/inputs/render.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/score.smk"

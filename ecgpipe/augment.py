@@ -68,10 +68,15 @@ def disturb(
     condition: settings.Condition,
     leads: tuple[str, ...],
     generator: Generator,
+    recorded: Float[Tensor, "channel long"] | None = None,
 ) -> Float[Tensor, "record lead time"]:
-    """Disturb whole signals as a condition says: noise, leads swapped, gain, leads lost."""
+    """Disturb whole signals as a condition says: noise, leads swapped, gain, leads lost.
+
+    `recorded` is the noise that the condition names, at the sampling frequency of the signals.
+    """
     if condition.noise is not None:
-        signal = add_noise(signal, condition, generator)
+        drawn = draw_noise(signal, leads, recorded, generator)
+        signal = add_noise(signal, drawn, condition.snr)
     named = {*condition.missing, *(lead for pair in condition.swapped for lead in pair)}
     if unknown := sorted(named - set(leads)):
         raise ValueError(f"condition: no lead {', '.join(unknown)}; there are: {', '.join(leads)}")
@@ -85,21 +90,59 @@ def disturb(
     return signal
 
 
-def add_noise(
+def draw_noise(
     signal: Float[Tensor, "record lead time"],
-    condition: settings.Condition,
+    leads: tuple[str, ...],
+    recorded: Float[Tensor, "channel long"] | None,
     generator: Generator,
 ) -> Float[Tensor, "record lead time"]:
-    """Add noise scaled so that each record has exactly the condition's signal-to-noise ratio.
+    """Draw noise for every lead: white, or pieces of a recording of noise.
+
+    Each lead has its own piece of any channel, but those that a recorder computes from I and II.
+    """
+    shape, device = signal.shape, signal.device
+    if recorded is None:
+        return torch.randn(shape, generator=generator, device=device, dtype=signal.dtype)
+    if recorded.shape[-1] < shape[-1]:
+        raise ValueError(
+            f"recorded noise of {recorded.shape[-1]} samples is shorter than a signal, {shape[-1]}"
+        )
+    pieces = recorded.unfold(-1, shape[-1], 1)  # (channel, start, time), no copy
+    channel, start = (
+        torch.randint(0, count, shape[:2], generator=generator, device=device)
+        for count in pieces.shape[:2]
+    )
+    return derive_leads(pieces[channel, start], leads)
+
+
+def derive_leads(
+    noise: Float[Tensor, "record lead time"], leads: tuple[str, ...]
+) -> Float[Tensor, "record lead time"]:
+    """Compute III and the augmented leads from I and II, as every recorder does (Einthoven)."""
+    if not {"I", "II"} <= set(leads):
+        return noise
+    one, two = noise[:, leads.index("I")], noise[:, leads.index("II")]
+    derived = {
+        "III": two - one,
+        "aVR": -(one + two) / 2,
+        "aVL": one - two / 2,
+        "aVF": two - one / 2,
+    }
+    return torch.stack([derived.get(lead, noise[:, i]) for i, lead in enumerate(leads)], dim=1)
+
+
+def add_noise(
+    signal: Float[Tensor, "record lead time"],
+    noise: Float[Tensor, "record lead time"],
+    snr: float | None,
+) -> Float[Tensor, "record lead time"]:
+    """Scale noise so that each record has exactly this signal-to-noise ratio in dB, and add it.
 
     Powers are means over leads and time, without each lead's own mean.
     """
-    if condition.noise != "white" or condition.snr is None:
-        raise ValueError(
-            f"noise {condition.noise!r} at {condition.snr} dB; there is: white, with an snr"
-        )
-    drawn = torch.randn(signal.shape, generator=generator, device=signal.device, dtype=signal.dtype)
+    if snr is None:
+        raise ValueError("noise without an snr; a condition states both")
     power = signal.var(dim=-1, correction=0).mean(dim=1)
-    noise_power = drawn.square().mean(dim=(1, 2))
-    scale = (power / noise_power / 10 ** (condition.snr / 10)).sqrt()
-    return signal + scale[:, None, None] * drawn
+    noise_power = noise.var(dim=-1, correction=0).mean(dim=1)
+    scale = (power / noise_power / 10 ** (snr / 10)).sqrt()
+    return signal + scale[:, None, None] * noise

@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from ecgpipe import parallel
+from ecgpipe import parallel, states
 from ecgpipe.cohort import derive
 from ecgpipe.inference import autocast
-from ecgpipe.model import Classifier
+from ecgpipe.model import Classifier, count_operations
+from ecgpipe.schedules import parameter_groups, rate_factor
 from ecgpipe.settings import Fit
 
 log = logging.getLogger(__name__)
@@ -94,54 +92,6 @@ def forget(state: Path) -> None:
     shutil.rmtree(state, ignore_errors=True)
 
 
-def rate_factor(settings: Fit, step: int) -> float:
-    """Return the share of the full learning rate at a step (0-based)."""
-    done = step / max(settings.steps - 1, 1)
-    if settings.schedule == "one_cycle":  # Smith & Topin 2019, with cosine arms
-        rise = 0.3
-        if done < rise:
-            return _cosine(1 / 25, 1.0, done / rise)
-        return _cosine(1.0, 1e-5, (done - rise) / (1 - rise))
-    if done < settings.warmup:
-        return (step + 1) / (settings.warmup * settings.steps + 1)
-    if settings.schedule == "cosine":
-        return _cosine(1.0, 0.0, (done - settings.warmup) / (1 - settings.warmup))
-    return 1.0
-
-
-def _cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
-
-
-def parameter_groups(
-    model: Classifier, loss: nn.Module, rate: float, settings: Fit
-) -> list[dict[str, Any]]:
-    """Group what learns by depth, with rates falling towards the input, and by weight decay.
-
-    Biases and the parameters of norms are not decayed.
-    """
-    layers = model.backbone.layers()
-    depth = {
-        id(parameter): settings.rate_decay ** (1 - i / len(layers))
-        for i, layer in enumerate(layers)
-        for parameter in layer.parameters()
-    }
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for parameter in loss.parameters():
-        if parameter.requires_grad:
-            key = (rate * depth.get(id(parameter), 1.0), parameter.dim() > 1)
-            groups.setdefault(key, []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "lr": peak,
-            "peak": peak,
-            "weight_decay": settings.weight_decay if decayed else 0.0,
-        }
-        for (peak, decayed), parameters in groups.items()
-    ]
-
-
 class Loop:
     """One fit in progress."""
 
@@ -154,7 +104,7 @@ class Loop:
         self.learning = [parameter for group in groups for parameter in group["params"]]
         self.optimizer = torch.optim.AdamW(groups, fused=True) if groups else None
         self.average = copy.deepcopy(work.model).requires_grad_(False) if settings.ema else None
-        self.best = snapshot(work.model)
+        self.best = states.snapshot(work.model)
         self.progress = Progress()
         self.called = torch.compile(work.loss) if settings.compile else work.loss
         self.first_bad = torch.full((), -1, device=self.device)
@@ -255,7 +205,7 @@ class Loop:
         progress.history[-1][self.work.measure] = score
         if score > progress.best:
             progress.best, progress.best_step, progress.stale = score, progress.step, 0
-            self.best = snapshot(self.average or self.work.model)
+            self.best = states.snapshot(self.average or self.work.model)
         else:
             progress.stale += 1
         row = progress.history[-1]
@@ -301,54 +251,39 @@ class Loop:
         """Keep everything needed to go on after an interruption, beside and renamed."""
         if time.monotonic() - self.kept_at < SAVE_SECONDS or parallel.rank():
             return
-        tensors = {f"loss/{k}": v for k, v in distinct(self.work.loss.state_dict()).items()}
+        tensors = {f"loss/{k}": v for k, v in states.distinct(self.work.loss.state_dict()).items()}
         tensors |= {f"best/{k}": v for k, v in self.best.items()}
         if self.average is not None:
             tensors |= {f"average/{k}": v for k, v in self.average.state_dict().items()}
         for i, parameter in enumerate(self.learning):
             for key, value in self.optimizer.state[parameter].items():  # type: ignore[union-attr]
                 tensors[f"optimizer/{i}/{key}"] = value
-        text = json.dumps({"identity": self.work.identity, "progress": asdict(self.progress)})
-        self.state.mkdir(parents=True, exist_ok=True)
-        part = self.state / "state.part"
-        save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata={"fit": text})
-        part.replace(self.state / "state.safetensors")
+        told = {"identity": self.work.identity, "progress": asdict(self.progress)}
+        states.write(self.state, tensors, told)
         self.kept_at = time.monotonic()
 
     def resume(self) -> None:
         """Go on from a kept state, if there is one of the same settings and inputs."""
-        path = self.state / "state.safetensors"
-        if not path.exists():
+        kept = states.read(self.state, self.work.identity)
+        if kept is None:
             return
-        with safe_open(path, framework="pt") as file:
-            kept = json.loads(file.metadata()["fit"])
-            if kept["identity"] != self.work.identity:
-                log.info("the state kept in %s is of other settings or inputs: not resumed", path)
-                return
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        self.progress = Progress(**kept["progress"])
-        missing, unknown = self.work.loss.load_state_dict(_below("loss/", tensors), strict=False)
-        assert not unknown and not set(missing) & distinct(self.work.loss.state_dict()).keys()
-        self.best = _below("best/", tensors)
+        tensors, told = kept
+        self.progress = Progress(**told["progress"])
+        missing, unknown = self.work.loss.load_state_dict(
+            states.below("loss/", tensors), strict=False
+        )
+        assert (
+            not unknown and not set(missing) & states.distinct(self.work.loss.state_dict()).keys()
+        )
+        self.best = states.below("best/", tensors)
         if self.average is not None:
-            self.average.load_state_dict(_below("average/", tensors))
+            self.average.load_state_dict(states.below("average/", tensors))
         for i, parameter in enumerate(self.learning):
-            state = _below(f"optimizer/{i}/", tensors)
+            state = states.below(f"optimizer/{i}/", tensors)
             self.optimizer.state[parameter] = {  # type: ignore[union-attr]
                 key: value.to(parameter.device) for key, value in state.items()
             }
         log.info("resumed at step %d of %d", self.progress.step, self.settings.steps)
-
-
-def snapshot(model: nn.Module) -> dict[str, Tensor]:
-    """Copy the weights to the host."""
-    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-
-
-def distinct(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Leave out what a loss names twice, such as the backbone of its model."""
-    places = {(v.data_ptr(), v.shape): name for name, v in reversed(state.items())}
-    return {name: v for name, v in state.items() if places[v.data_ptr(), v.shape] == name}
 
 
 @torch.no_grad()
@@ -357,17 +292,3 @@ def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
     kept, new = average.state_dict().values(), model.state_dict().values()
     pairs = [(k, n) for k, n in zip(kept, new, strict=True) if k.is_floating_point()]
     torch._foreach_lerp_([k for k, _ in pairs], [n for _, n in pairs], 1 - decay)
-
-
-def count_operations(model: Classifier, example: Tensor) -> int:
-    """Count floating-point operations of one forward pass over one crop."""
-    was_training = model.training
-    model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.backbone(example)
-    model.train(was_training)
-    return counter.get_total_flops()
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}

@@ -25,10 +25,9 @@ def select(table: pd.DataFrame, task: Task) -> pd.DataFrame:
     if not task.keep_unlabeled:
         carried = targets(kept, task)[1].any(axis=1)
         if not carried.any():
-            codes = sorted({code for statements in kept["statements"] for code in statements})
             raise ValueError(
                 f"none of {len(kept)} records carries any of {', '.join(label_names(task))}; "
-                f"there are: {', '.join(codes)}"
+                f"there are: {', '.join(codes(kept))}"
             )
         kept = kept[carried]
     return kept.reset_index(drop=True)
@@ -39,33 +38,61 @@ def targets(
 ) -> tuple[tuple[str, ...], Bool[np.ndarray, "record label"]]:
     """Make the labels of a selected table and its multi-hot targets.
 
-    Give it all records of the task, whatever their part: `least` counts them to decide which
-    labels there are.
+    A statement counts whatever its likelihood (form and rhythm have 0), a beat when there is one,
+    a rhythm when it covers the task's `overlap` of the signal. Give it all records of the task,
+    whatever their part: `least` counts them to decide which labels there are.
     """
     names = label_names(task)
     column = {name: index for index, name in enumerate(names)}
-    columns = {code: [column[label] for label in of] for code, of in _mapping(task).items()}
+    columns = {code: tuple(column[label] for label in of) for code, of in _mapping(task).items()}
+    rows = zip(table["statements"], table["rhythms"], table["beats"], strict=True)
     positive = [
         (row, index)
-        for row, statements in enumerate(table["statements"])
-        for code in statements  # it counts whatever its likelihood: form and rhythm have 0
-        for index in columns.get(code, ())
+        for row, (statements, rhythms, beats) in enumerate(rows)
+        for index in _carried((*statements, *beats), rhythms, columns, task.overlap)
     ]
     target = np.zeros((len(table), len(names)), bool)
     target[tuple(np.array(positive, int).reshape(-1, 2).T)] = True
-    return _frequent(names, target, task)
+    return _frequent(names, target, table["dataset"] + ":" + table["record"], task)
+
+
+def codes(table: pd.DataFrame) -> list[str]:
+    """Name every code of a table: of statements, rhythms and beats."""
+    carried = (of for name in ("statements", "rhythms", "beats") for of in table[name])
+    return sorted({code for of in carried for code in of})
+
+
+def _carried(
+    whole: tuple[str, ...],
+    rhythms: dict[str, float],
+    columns: dict[str, tuple[int, ...]],
+    overlap: float,
+) -> list[int]:
+    """Find the labels of one row: rhythms of one label add up, any other code is true of all."""
+    share: dict[int, float] = {}
+    for code, covered in [*rhythms.items(), *((code, 1.0) for code in whole)]:
+        for index in columns.get(code, ()):
+            share[index] = share.get(index, 0.0) + covered
+    return [index for index, covered in share.items() if round(covered, 4) >= overlap]
 
 
 def _frequent(
-    names: tuple[str, ...], target: Bool[np.ndarray, "record label"], task: Task
-) -> tuple[tuple[str, ...], Bool[np.ndarray, "record kept"]]:
+    names: tuple[str, ...],
+    target: Bool[np.ndarray, "row label"],
+    record: pd.Series,
+    task: Task,
+) -> tuple[tuple[str, ...], Bool[np.ndarray, "row kept"]]:
     """Leave out the labels that fewer records carry than the task's `least`."""
-    count = target.sum(axis=0)
+    of_record = pd.factorize(record)[0]
+    carrying = np.zeros((of_record.max(initial=-1) + 1, len(names)), bool)
+    row, label = np.nonzero(target)
+    carrying[of_record[row], label] = True
+    count = carrying.sum(axis=0)
     enough = count >= task.least
     if not enough.any():
         raise ValueError(
             f"no label is carried by {task.least} records (`least` of the task); the most frequent "
-            f"one is carried by {count.max(initial=0)} of {len(target)}"
+            f"one is carried by {count.max(initial=0)} of {len(carrying)}"
         )
     return tuple(np.array(names)[enough].tolist()), target[:, enough]
 

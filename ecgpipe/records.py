@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int16, Int32
 
 from ecgpipe import hdf5
+from ecgpipe.annotations import NO_BEATS, Beats, Span
 from ecgpipe.settings import Preparation, canonical
 
 WAVES = ("P", "QRS", "T")  # a wave's kind in a shard is its place here
@@ -20,6 +22,8 @@ COLUMNS = (
     "patient",
     "start",
     "statements",
+    "rhythms",
+    "beats",
     "age",
     "sex",
     "fold",
@@ -27,6 +31,8 @@ COLUMNS = (
     "device",
     "aliases",
 )
+OF_ROWS = ("start", "rhythms", "beats", "digest")  # what differs between windows of one record
+JSON = ("statements", "rhythms", "beats", "aliases")
 REMEDY = "remove this shard and make it again"
 LARGEST = np.iinfo(np.int16).max  # microvolts, 32.767 mV; the sample -32768 stays unused
 
@@ -59,6 +65,9 @@ class Record:
     device: str | None = None
     aliases: tuple[str, ...] = ()  # `dataset:id` of the same recording in another release
     waves: tuple[Wave, ...] = ()
+    spans: tuple[Span, ...] = ()  # rhythms
+    beats: Beats = field(default=NO_BEATS, compare=False)
+    unreadable: tuple[tuple[float, float], ...] = ()  # onset and offset of noise, seconds
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,8 @@ class Row:
     start: float  # seconds into the recording
     signal: Int16[np.ndarray, "lead time"]  # microvolts
     digest: str  # of the recording as read, see `digest`
+    rhythms: dict[str, float] = field(default_factory=dict)  # code: share of the signal it covers
+    beats: dict[str, int] = field(default_factory=dict)  # symbol: how many the signal holds
 
 
 def shard_of(patient: str, shards: int) -> int:
@@ -109,8 +120,15 @@ def microvolts(
 
 
 def table(dataset: str, records: list[Record]) -> pd.DataFrame:
-    """One line a record, from metadata alone; the columns are those of `read_table`."""
-    columns = _columns(records, [0.0] * len(records))
+    """One line a record, from metadata alone; the columns are those of `read_table`.
+
+    A rhythm of a long recording has share 1 here: some window of the record may be full of it.
+    """
+    columns = _columns(records) | {
+        "start": [0.0] * len(records),
+        "rhythms": [{span.code: 1.0 for span in record.spans} for record in records],
+        "beats": [dict(Counter(record.beats.symbol.tolist())) for record in records],
+    }
     return _frame({"dataset": [dataset] * len(records), **columns})
 
 
@@ -119,10 +137,10 @@ def write_shard(
 ) -> None:
     """Write prepared rows beside and rename; `sources` is the hash of their manifests."""
     shape = (len(rows), len(preparation.leads), round(preparation.seconds * preparation.fs))
-    columns = _columns([row.record for row in rows], [row.start for row in rows])
-    columns["statements"] = [json.dumps(each) for each in columns["statements"]]
-    columns["aliases"] = [json.dumps(each) for each in columns["aliases"]]
-    columns["digest"] = [row.digest for row in rows]
+    columns = _columns([row.record for row in rows])
+    columns |= {name: [getattr(row, name) for row in rows] for name in OF_ROWS}
+    for name in JSON:
+        columns[name] = [json.dumps(each) for each in columns[name]]
     with hdf5.written(path) as file:
         file.attrs["fs"] = preparation.fs
         file.attrs["leads"] = list(preparation.leads)
@@ -189,14 +207,11 @@ def _hash(name: str) -> int:
     return int(hashlib.sha256(name.encode()).hexdigest()[:12], 16)
 
 
-def _columns(records: list[Record], starts: list[float]) -> dict[str, list[Any]]:
-    """Turn records into columns."""
-    columns: dict[str, list[Any]] = {
-        "record": [record.id for record in records],
-        "patient": [record.patient for record in records],
-        "start": starts,
-    }
-    return columns | {name: [getattr(record, name) for record in records] for name in COLUMNS[4:]}
+def _columns(records: list[Record]) -> dict[str, list[Any]]:
+    """Turn what is known of records into columns."""
+    columns: dict[str, list[Any]] = {"record": [record.id for record in records]}
+    names = [name for name in COLUMNS[2:] if name not in OF_ROWS]
+    return columns | {name: [getattr(record, name) for record in records] for name in names}
 
 
 def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
@@ -232,8 +247,9 @@ def _read_table(path: Path) -> pd.DataFrame:
         if values.dtype.kind == "S":
             columns[name] = [value.decode() or None for value in columns[name]]
     columns["fold"] = [None if fold < 0 else fold for fold in columns["fold"]]
-    columns["statements"] = [json.loads(text) for text in columns["statements"]]
-    columns["aliases"] = [tuple(json.loads(text)) for text in columns["aliases"]]
+    for name in JSON:
+        columns[name] = [json.loads(text) for text in columns[name]]
+    columns["aliases"] = [tuple(each) for each in columns["aliases"]]
     frame = _frame(columns)
     return frame.assign(digest=columns["digest"], row=np.arange(len(frame)))
 

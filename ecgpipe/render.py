@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe import settings
-from ecgpipe.settings import Run, Study
+from ecgpipe import studies
+from ecgpipe.studies import Run, Study
 
 SOURCES = ("scores", "comparisons", "costs", "histories", "predictions", "records")
 PLACE = ["task", "split", "scored_on"]  # where a score stands; a panel of a figure
@@ -50,7 +50,7 @@ def gather(
     if "records" in wanted and not shards:
         raise ValueError("NEEDS names records: give --shards")
     frames = {name: read_table(path) for name, path in tables.items() if path and name in wanted}
-    runs = settings.runs(study) if "predictions" in wanted else []
+    runs = studies.runs(study) if "predictions" in wanted else []
     paths = [results / run.folder / "predictions" / f"{run.scored_on}.h5" for run in runs]
     return Needs(study, predictions=tuple(zip(runs, paths, strict=True)), shards=shards, **frames)
 
@@ -132,7 +132,7 @@ def largest_budget_runs(needs: Needs) -> dict[tuple[str, str, str], list[tuple[R
 
 def place_labels(study: Study) -> dict[tuple[str, str, str], str]:
     """Name every place of a study: its task, and what else tells it from the others."""
-    places = list(dict.fromkeys((r.task, r.split, r.scored_on) for r in settings.runs(study)))
+    places = list(dict.fromkeys((r.task, r.split, r.scored_on) for r in studies.runs(study)))
     several_splits = len({split for _, split, _ in places}) > 1
     labels = {}
     for task, split, scored_on in places:
@@ -143,7 +143,7 @@ def place_labels(study: Study) -> dict[tuple[str, str, str], str]:
 
 def arm_labels(study: Study) -> dict[str, str]:
     """Shorten the arms' names to what tells them apart, in the order of the study."""
-    runs = settings.runs(study)
+    runs = studies.runs(study)
     pretrainings = _distinct(list(dict.fromkeys(run.pretraining for run in runs)))
     recipes = _distinct(list(dict.fromkeys(run.recipe for run in runs)))
     labels = {}

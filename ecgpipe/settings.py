@@ -4,7 +4,6 @@ import dataclasses
 import json
 import types
 import typing
-from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -14,26 +13,40 @@ T = TypeVar("T")
 class Preparation:
     """How a record becomes a signal."""
 
-    source: str  # which files of the release: `100hz`, `500hz`; a dataset names its sources
     fs: int  # Hz, after resampling
     seconds: float  # length of every signal, cropped at the end or padded with zeros
-    leads: tuple[str, ...]
+    leads: tuple[str, ...]  # `II|ECG`: the first of these that a recording has
+    source: str | None = None  # which signals, where a release has them twice: `100hz`, `500hz`
     band: tuple[float | None, float | None] = (
         None,
         None,
     )  # Hz, zero-phase; None leaves that side open
     missing_leads: str = "refuse"  # or `zero`
+    missing_samples: str = (
+        "refuse"  # or `leave_out`: the record, or what holds them of it
+    )
     window: float | None = None  # seconds; long recordings are cut into windows of `seconds`
     stride: float | None = None  # seconds between the starts of windows
 
     def __post_init__(self) -> None:
         if self.missing_leads not in ("refuse", "zero"):
             raise ValueError(f"missing_leads: {self.missing_leads!r}; allowed: refuse, zero")
+        if self.missing_samples not in ("refuse", "leave_out"):
+            raise ValueError(
+                f"missing_samples: {self.missing_samples!r}; allowed: refuse, leave_out"
+            )
         low, high = self.band
         if (low is not None and low <= 0) or (high is not None and high >= self.fs / 2):
             raise ValueError(
                 f"band {self.band} Hz must lie inside 0 and {self.fs / 2} Hz, half of fs {self.fs}"
             )
+
+    def source_among(self, sources: tuple[str, ...]) -> str:
+        """Name the signals to read of a dataset's sources: its only ones, or those asked for."""
+        signals = [name for name in sources if name != "metadata"]
+        if len(signals) > 1 and self.source not in signals:
+            raise ValueError(f"source {self.source!r}; the dataset has {', '.join(signals)}")
+        return self.source if self.source in signals else signals[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +61,8 @@ class Task:
     )  # column: allowed values
     least: int = 0  # labels with fewer records than this are left out
     keep_unlabeled: bool = False  # keep records that carry none of the labels
+    overlap: float = 0.5  # share of a window that a rhythm must cover to count
+    external: bool = False  # nothing is trained on its records: all of them are test
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +178,7 @@ class Recipe:
 class Condition:
     """How test signals are disturbed before prediction."""
 
-    noise: str | None = None  # a function of `augment` that makes noise
+    noise: str | None = None  # `white`, or recorded: `nstdb/em` is a dataset and its record
     snr: float | None = None  # dB
     missing: tuple[str, ...] = ()  # leads set to zero
     swapped: tuple[tuple[str, str], ...] = ()  # pairs of leads exchanged
@@ -172,90 +187,14 @@ class Condition:
     def __post_init__(self) -> None:
         if (self.noise is None) != (self.snr is None):
             raise ValueError(f"noise {self.noise} and snr {self.snr} go together")
-
-
-@dataclasses.dataclass(frozen=True)
-class Grid:
-    """A full grid of runs; a study is the union of its grids."""
-
-    pretrainings: tuple[str, ...]
-    recipes: tuple[str, ...]
-    tasks: tuple[str, ...]
-    splits: tuple[str, ...]
-    budgets: tuple[str, ...]
-    seeds: tuple[int, ...]
-    conditions: tuple[str, ...] = ("clean",)
-    scored_on: tuple[str, ...] = ()  # none: the run's own task
-
-
-@dataclasses.dataclass(frozen=True)
-class Study:
-    """Which grids of runs, tables and figures."""
-
-    study: str
-    grids: tuple[Grid, ...]
-    tables: tuple[str, ...] = ()
-    figures: tuple[str, ...] = ()
-    mirror: str | None = None  # another place of the same shape to fetch releases from
-
-
-@dataclasses.dataclass(frozen=True, order=True)
-class Run:
-    """One arm on one task, split, budget and seed, scored on one task."""
-
-    pretraining: str
-    recipe: str
-    task: str
-    split: str
-    budget: str
-    seed: int
-    scored_on: str
-    conditions: tuple[str, ...] = ("clean",)
+        if self.noise not in (None, "white") and self.noise.count("/") != 1:
+            raise ValueError(f"noise {self.noise!r}: expected white, or DATASET/RECORD of noise")
 
     @property
-    def folder(self) -> Path:
-        """Where this run lives below `results/`."""
-        return Path(
-            "runs",
-            self.pretraining,
-            self.recipe,
-            self.task,
-            self.split,
-            self.budget,
-            str(self.seed),
-        )
-
-    @property
-    def arm(self) -> str:
-        """What a comparison compares."""
-        return f"{self.pretraining} + {self.recipe}"
-
-
-def runs(study: Study) -> list[Run]:
-    """Unite the grids of a study; a run that two grids name gets the conditions of both."""
-    conditions: dict[Run, dict[str, None]] = {}
-    for grid in study.grids:
-        for pretraining in grid.pretrainings:
-            for recipe in grid.recipes:
-                for task in grid.tasks:
-                    for split in grid.splits:
-                        for budget in grid.budgets:
-                            for seed in grid.seeds:
-                                for scored_on in grid.scored_on or (task,):
-                                    run = Run(
-                                        pretraining,
-                                        recipe,
-                                        task,
-                                        split,
-                                        budget,
-                                        seed,
-                                        scored_on,
-                                        (),
-                                    )
-                                    conditions.setdefault(run, {}).update(
-                                        dict.fromkeys(grid.conditions)
-                                    )
-    return [dataclasses.replace(run, conditions=tuple(names)) for run, names in conditions.items()]
+    def recorded(self) -> tuple[str, str] | None:
+        """Dataset and record of the noise, if it is recorded noise."""
+        dataset, slash, record = (self.noise or "").partition("/")
+        return (dataset, record) if slash else None
 
 
 def parse(text: str) -> Any:

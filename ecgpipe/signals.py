@@ -1,5 +1,7 @@
 """From a recording to the signals of a preparation: leads, sampling frequency, band, length."""
 
+import math
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -14,35 +16,74 @@ LARGEST_RATIO = 2000  # of resampling, up or down: more is a mistaken sampling f
 
 
 def prepare(
-    signal: Signal, preparation: Preparation
+    signal: Signal,
+    preparation: Preparation,
+    unreadable: Iterable[tuple[float, float]] = (),
 ) -> list[tuple[float, Float[np.ndarray, "lead time"]]]:
-    """Bring a recording to a preparation: starts in seconds and signals in millivolts."""
+    """Bring a recording to a preparation: starts in seconds and signals in millivolts.
+
+    Windows are cut from the stretches between missing samples and what is `unreadable` (onset and
+    offset in seconds); neither is bridged. Without windows a recording must be whole.
+    """
     millivolts = pick_leads(signal, preparation.leads, preparation.missing_leads)
     fs = float(preparation.fs)
-    millivolts = resample(millivolts, signal.fs, fs)
-    millivolts = band_pass(millivolts, fs, preparation.band)
     samples = round(preparation.seconds * fs)
-    return [
-        (start / fs, fit_length(millivolts[:, start:end], samples))
-        for start, end in _windows(millivolts.shape[1], preparation)
-    ]
+    if preparation.window is None:
+        return [(0.0, fit_length(_filtered(millivolts, signal.fs, preparation), samples))]
+    found = []
+    for begin, end in stretches(millivolts, signal.fs, unreadable):
+        short = (end - begin) / signal.fs < preparation.window
+        if short and (begin, end) != (0, millivolts.shape[1]):
+            continue  # a piece between two gaps; a whole recording that is too short is padded
+        stretch = _filtered(millivolts[:, begin:end], signal.fs, preparation)
+        found += [
+            (begin / signal.fs + start / fs, fit_length(stretch[:, start:stop], samples))
+            for start, stop in _windows(stretch.shape[1], preparation)
+        ]
+    return found
+
+
+def stretches(
+    millivolts: Float[np.ndarray, "lead time"], fs: float, unreadable: Iterable[tuple[float, float]]
+) -> list[tuple[int, int]]:
+    """Find the samples, from and to, between missing ones and what nobody can read."""
+    good = np.isfinite(millivolts).all(axis=0)
+    for onset, offset in unreadable:
+        good[max(math.floor(onset * fs), 0) : math.ceil(offset * fs)] = False
+    edges = np.flatnonzero(np.diff(good, prepend=False, append=False))
+    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
+
+
+def _filtered(
+    millivolts: Float[np.ndarray, "lead time"], fs: float, preparation: Preparation
+) -> Float[np.ndarray, "lead resampled"]:
+    """Bring a stretch without gaps to the sampling frequency and band of a preparation."""
+    resampled = resample(millivolts, fs, float(preparation.fs))
+    return band_pass(resampled, float(preparation.fs), preparation.band)
 
 
 def pick_leads(
     signal: Signal, leads: tuple[str, ...], missing: str
 ) -> Float[np.ndarray, "lead time"]:
     """Put the leads in order; missing ones are refused, or zero if the preparation says so."""
-    absent = [lead for lead in leads if lead not in signal.leads]
+    chosen = {asked: _first_there(asked, signal.leads) for asked in leads}
+    absent = [asked for asked, lead in chosen.items() if lead is None]
     if absent and missing != "zero":
         raise ValueError(
             f"missing leads: {', '.join(absent)}; the recording has {', '.join(signal.leads)}; "
             "a preparation with `missing_leads: zero` would fill them with zeros"
         )
     picked = np.zeros((len(leads), signal.millivolts.shape[1]), np.float32)
-    for place, lead in enumerate(leads):
-        if lead in signal.leads:
+    for place, asked in enumerate(leads):
+        lead = chosen[asked]
+        if lead is not None:
             picked[place] = signal.millivolts[signal.leads.index(lead)]
     return picked
+
+
+def _first_there(asked: str, leads: tuple[str, ...]) -> str | None:
+    """Take the first of `II|V5|ECG` that there is."""
+    return next((lead for lead in asked.split("|") if lead in leads), None)
 
 
 def resample(
@@ -88,9 +129,8 @@ def fit_length(
 
 
 def _windows(samples: int, preparation: Preparation) -> list[tuple[int, int]]:
-    """Say where each signal is cut from the recording: at its start, or wherever a window fits."""
-    if preparation.window is None:
-        return [(0, samples)]
+    """Say where windows are cut from a stretch: wherever one fits."""
+    assert preparation.window is not None
     window = round(preparation.window * preparation.fs)
     stride = round((preparation.stride or preparation.window) * preparation.fs)
     if window < 1 or stride < 1:

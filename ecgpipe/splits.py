@@ -25,14 +25,18 @@ log = logging.getLogger(__name__)
 
 FOLDS = {"train": tuple(range(1, 9)), "valid": (9,), "test": (10,)}
 ROTATIONS = tuple(f"rotation-{k}" for k in range(5))
+EXTERNAL = "external"  # every patient is test: of datasets that nothing is trained on
 
 
 def split_patients(
     table: pd.DataFrame, folds: dict[str, tuple[int, ...]] | None, split: str
 ) -> pd.DataFrame:
     """Assign every patient of one dataset to train, valid or test; `folds` are the publisher's."""
-    if split not in ("standard", *ROTATIONS):
-        raise ValueError(f"no split {split!r}; there are: standard, {', '.join(ROTATIONS)}")
+    if split not in ("standard", EXTERNAL, *ROTATIONS):
+        known = ", ".join(("standard", EXTERNAL, *ROTATIONS))
+        raise ValueError(f"no split {split!r}; there are: {known}")
+    if split == EXTERNAL:
+        return pd.DataFrame({"patient": np.sort(table["patient"].unique()), "part": "test"})
     if split == "standard" and folds is not None:
         return _published(table, folds)
     parts = FOLDS if split == "standard" else _rotated(ROTATIONS.index(split))

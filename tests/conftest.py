@@ -56,7 +56,7 @@ def lay_out_records(folder):
     from ecgpipe import records, settings
 
     rng = np.random.default_rng(5)
-    preparation = settings.Preparation("100hz", fs=50, seconds=4.0, leads=("I", "II", "V1"))
+    preparation = settings.Preparation(fs=50, seconds=4.0, leads=("I", "II", "V1"))
     time = np.arange(200) / 50
     rows = []
     for i in range(150):
@@ -158,6 +158,7 @@ def stages(resting):
             registry.load("stages", "predict").run(
                 settings=resting["json"](told | {"revision": {"predict": 1}}),
                 checkpoint=checkpoint,
+                noise=[],
                 threads=1,
                 out=out,
                 **given,

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 import torch
 
-from ecgpipe import fit, registry
+from ecgpipe import fit, registry, schedules, states
 from ecgpipe.batches import Labeled
 from ecgpipe.settings import Fit
 
@@ -124,7 +124,7 @@ def test_a_module_that_a_loss_names_twice_is_kept_once(model):
             super().__init__()
             self.model, self.backbone = model, model.backbone
 
-    names = fit.distinct(Twice().state_dict())
+    names = states.distinct(Twice().state_dict())
     assert names and not any(name.startswith("backbone") for name in names)
 
 
@@ -146,7 +146,7 @@ def test_the_head_learns_alone_at_first(make_work, tmp_path):
 
 def test_rates_fall_towards_the_input_and_norms_are_not_decayed(make_work):
     work = make_work()
-    groups = fit.parameter_groups(work.model, work.loss, 0.1, Fit(1, 1, rate_decay=0.01))
+    groups = schedules.parameter_groups(work.model, work.loss, 0.1, Fit(1, 1, rate_decay=0.01))
     rates = {id(p): g["peak"] for g in groups for p in g["params"]}
     first = next(iter(work.model.backbone.layers()[0].parameters()))
     assert rates[id(first)] == pytest.approx(0.001)
@@ -156,16 +156,16 @@ def test_rates_fall_towards_the_input_and_norms_are_not_decayed(make_work):
 
 def test_one_cycle_rises_to_the_full_rate_and_falls_to_none():
     settings = Fit(steps=101, validate_every=1)
-    factors = [fit.rate_factor(settings, step) for step in range(101)]
+    factors = [schedules.rate_factor(settings, step) for step in range(101)]
     assert factors[0] == pytest.approx(0.04) and factors[30] == pytest.approx(1.0)
     assert factors[100] == pytest.approx(1e-5) and factors.index(max(factors)) == 30
 
 
 def test_cosine_warms_up_and_constant_stays():
     cosine = Fit(steps=100, validate_every=1, schedule="cosine", warmup=0.1)
-    assert fit.rate_factor(cosine, 0) < 0.1 < fit.rate_factor(cosine, 50)
-    assert fit.rate_factor(cosine, 99) == pytest.approx(0.0, abs=1e-9)
-    assert fit.rate_factor(Fit(100, 1, schedule="constant"), 99) == 1.0
+    assert schedules.rate_factor(cosine, 0) < 0.1 < schedules.rate_factor(cosine, 50)
+    assert schedules.rate_factor(cosine, 99) == pytest.approx(0.0, abs=1e-9)
+    assert schedules.rate_factor(Fit(100, 1, schedule="constant"), 99) == 1.0
 
 
 def test_an_average_of_weights_follows_by_its_decay():

@@ -105,6 +105,7 @@ def train_and_score(real, shards, name):
         checkpoint=out,
         shards=shards,
         splits=[real["split"]],
+        noise=[],
         threads=1,
         out=folder / "p.h5",
     )

@@ -13,7 +13,7 @@ from ecgpipe import records
 from ecgpipe.records import Record, Row, Signal, Wave
 from ecgpipe.settings import Preparation, parse
 
-PREPARATION = Preparation("100hz", 100, 2.0, ("I", "II"))
+PREPARATION = Preparation(100, 2.0, ("I", "II"), source="100hz")
 
 
 def row(name: str, seed: int = 0, **values: object) -> Row:

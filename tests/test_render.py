@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from ecgpipe import render
-from ecgpipe.settings import Grid, Study
+from ecgpipe.studies import Grid, Study
 
 
 def study(pretrainings, recipes, **other):

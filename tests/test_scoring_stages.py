@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ecgpipe import predictions, registry, scores, settings
+from ecgpipe import predictions, registry, scores, settings, studies
 from ecgpipe.predictions import Predictions
 
 LABELS = ("AFIB", "NA", "NORM")
@@ -51,7 +51,7 @@ def predict(skill, seed):
 
 @pytest.fixture
 def runs():
-    return settings.runs(settings.build(settings.Study, STUDY, "test"))
+    return studies.runs(settings.build(studies.Study, STUDY, "test"))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ecgpipe import registry, settings
+from ecgpipe import registry, settings, studies
 
 CONFIG = Path(__file__).parent.parent / "config"
 KINDS = {
@@ -13,7 +13,7 @@ KINDS = {
     "pretraining": settings.Pretraining,
     "recipes": settings.Recipe,
     "conditions": settings.Condition,
-    "studies": settings.Study,
+    "studies": studies.Study,
 }
 FILES = [(kind, path) for kind in KINDS for path in sorted((CONFIG / kind).glob("*.yaml"))]
 
@@ -47,8 +47,8 @@ def test_every_pretraining_names_plug_ins_and_settings_that_exist(path):
 
 @pytest.mark.parametrize("study", ["config.yaml", "studies/ptbxl.yaml", "studies/ptbxl-small.yaml"])
 def test_everything_a_study_names_exists(study):
-    told = settings.build(settings.Study, yaml.safe_load((CONFIG / study).read_text()), study)
-    for run in settings.runs(told):
+    told = settings.build(studies.Study, yaml.safe_load((CONFIG / study).read_text()), study)
+    for run in studies.runs(told):
         for kind, name in (
             ("pretraining", run.pretraining),
             ("recipes", run.recipe),
@@ -123,9 +123,9 @@ def test_equal_settings_have_one_representation():
 
 
 def test_a_run_that_two_grids_name_is_one_run_with_the_conditions_of_both():
-    grid = settings.Grid(("p",), ("r",), ("t",), ("standard",), ("1.0",), (0,))
-    other = settings.Grid(("p",), ("r",), ("t",), ("standard",), ("1.0",), (0,), ("clean", "noisy"))
-    (run,) = settings.runs(settings.Study("s", (grid, other), ("main",), ("ecg",)))
+    grid = studies.Grid(("p",), ("r",), ("t",), ("standard",), ("1.0",), (0,))
+    other = studies.Grid(("p",), ("r",), ("t",), ("standard",), ("1.0",), (0,), ("clean", "noisy"))
+    (run,) = studies.runs(studies.Study("s", (grid, other), ("main",), ("ecg",)))
     assert run.conditions == ("clean", "noisy")
 
 

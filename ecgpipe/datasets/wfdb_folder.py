@@ -25,7 +25,7 @@ MIRROR = "wfdb_folder"
 FOLDS = None  # the column fold is for `where` in a task; the split is by a hash of the patient
 EXCLUDED: dict[str, str] = {}
 SHARDS = 8
-SOURCES = ("metadata", "100hz", "500hz")  # preparations of either take it, whatever its own fs
+SOURCES = ("metadata", "signals")
 
 TABLE = "labels.csv"
 REQUIRED = ("record", "patient", "labels")

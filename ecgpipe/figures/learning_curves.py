@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecgpipe import settings
+from ecgpipe import studies
 from ecgpipe.figures import _style
 from ecgpipe.render import Needs, arm_of, budget_label, budget_order
 
@@ -18,7 +18,7 @@ def draw(needs: Needs) -> Figure:
     histories = needs.table("histories")
     histories = histories[histories["stage"] == "finetune"]
     histories = histories.assign(arm=arm_of(histories), along=_along(histories))
-    places = list(dict.fromkeys((run.task, run.split) for run in settings.runs(needs.study)))
+    places = list(dict.fromkeys((run.task, run.split) for run in studies.runs(needs.study)))
     looks = _style.looks(needs)
     columns = min(3, len(places))
     blocks = -(-len(places) // columns)

@@ -9,10 +9,11 @@ import pandas as pd
 
 from ecgpipe import leaks
 from ecgpipe.records import read_table
-from ecgpipe.splits import read_split, write_csv
+from ecgpipe.splits import EXTERNAL, read_split, write_csv
 
 # what preprocess tells of a shard: numbers, or the records concerned
 SUMMED = ("records", "rows", "seconds", "padded", "cropped", "flat", "clipped", "nan")
+SUMMED += ("unreadable", "empty")
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,7 @@ def run(
     write_csv(summarise(reports, table), datasets)
     if unsplit := sorted(set(table["dataset"]) - {path.parent.name for path in splits}):
         raise ValueError(f"--shards hold {', '.join(unsplit)}, of which --splits has none")
-    parts = {
-        split: read_split({path.parent.name: path for path in splits if path.stem == split})
-        for split in sorted({path.stem for path in splits})
-    }
-    found = leaks.find(table, parts)
+    found = leaks.find(table, {name: read_split(of) for name, of in grouped(splits).items()})
     failed = out.with_suffix(".failed.csv")  # beside: Snakemake deletes what a failed job wrote
     if found["fails"].any():
         write_csv(found, failed)
@@ -50,6 +47,16 @@ def run(
     log.info("no leak; %d groups of identical signals inside one part", len(found))
     write_csv(found, out)
     failed.unlink(missing_ok=True)
+
+
+def grouped(splits: list[Path]) -> dict[str, dict[str, Path]]:
+    """Group the files by split; datasets that are only tested on stand beside every split."""
+    names = sorted({path.stem for path in splits} - {EXTERNAL}) or [EXTERNAL]
+    external = {path.parent.name: path for path in splits if path.stem == EXTERNAL}
+    return {
+        name: external | {path.parent.name: path for path in splits if path.stem == name}
+        for name in names
+    }
 
 
 def summarise(reports: list[Path], table: pd.DataFrame) -> pd.DataFrame:

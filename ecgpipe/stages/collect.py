@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ecgpipe import predictions
-from ecgpipe.settings import Run, Study, build, parse, runs
+from ecgpipe.settings import build, parse
+from ecgpipe.studies import Run, Study, runs
 
 TRAINING = ["stage", "pretraining", "recipe", "task", "split", "budget", "seed", "round"]
 SHOWN = 3  # runs that an error names

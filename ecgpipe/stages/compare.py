@@ -13,7 +13,8 @@ from jaxtyping import Float
 
 from ecgpipe import registry, scores
 from ecgpipe.predictions import Predictions, read
-from ecgpipe.settings import Run, Study, build, parse, runs
+from ecgpipe.settings import build, parse
+from ecgpipe.studies import Run, Study, runs
 
 METRIC = "auroc"  # its macro score
 CONDITION = "clean"

@@ -51,7 +51,7 @@ def run(
         ],
         ignore_index=True,
     )
-    codes = sorted({code for of_record in table["statements"] for code in of_record})
+    codes = labels.codes(table)
     table = labels.select(table, task)
     names, target = labels.targets(table, task)
     if not target.any(axis=0).all():

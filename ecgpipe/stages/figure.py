@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from ecgpipe import registry, render
-from ecgpipe.settings import Study, build, parse
+from ecgpipe.settings import build, parse
+from ecgpipe.studies import Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ecgpipe import inference, model, predictions, provenance, records
+from ecgpipe import inference, model, predictions, provenance, records, signals
 from ecgpipe.augment import disturb
 from ecgpipe.cohort import MILLIVOLTS, Cohort, TaskRows, derive, read_task
 from ecgpipe.parallel import start
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--shards", type=Path, nargs="+", required=True)
     parser.add_argument("--splits", type=Path, nargs="+", required=True, help="one a dataset")
+    parser.add_argument("--noise", type=Path, nargs="*", default=[], help="shards of noise")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
 
@@ -32,6 +33,7 @@ def run(
     checkpoint: Path,
     shards: list[Path],
     splits: list[Path],
+    noise: list[Path],
     threads: int,
     out: Path,
 ) -> None:
@@ -54,7 +56,8 @@ def run(
     for name, values in sorted(told["conditions"].items()):
         condition = build(Condition, values, f"config/conditions/{name}.yaml")
         generator = torch.Generator(device).manual_seed(derive(int(provenance.digest(name), 16)))
-        shown = disturbed(cohort, condition, leads, generator)
+        recorded = read_noise(noise, condition, cohort.fs)
+        shown = disturbed(cohort, condition, leads, generator, recorded)
         probability = inference.probabilities(network, shown, crop, crop / 2)
         found[name] = collect(rows, scored, network.labels, probability.cpu().numpy())
     attributes = {
@@ -65,13 +68,38 @@ def run(
     predictions.write(out, found, attributes)
 
 
+def read_noise(shards: list[Path], condition: Condition, fs: int) -> torch.Tensor | None:
+    """Read the noise that a condition names, such as `nstdb/em`, in one piece: (channel, long).
+
+    Its scale means nothing yet: the condition's signal-to-noise ratio decides.
+    """
+    if condition.recorded is None:
+        return None
+    dataset, record = condition.recorded
+    table = records.read_table(shards)
+    here = table[(table["dataset"] == dataset) & (table["record"] == record)].sort_values("start")
+    if here.empty:
+        there = sorted(set(table["dataset"] + "/" + table["record"]))
+        raise ValueError(f"noise {condition.noise!r}: --noise has {', '.join(there)}")
+    windows = [records.read_signals(shards[at])[row] for at, row in here[["shard", "row"]].values]
+    native = records.read_attributes(shards[0])["fs"]
+    joined = np.concatenate(windows, axis=1).astype(np.float32)
+    return torch.from_numpy(signals.resample(joined, float(native), float(fs)))
+
+
 def disturbed(
-    cohort: Cohort, condition: Condition, leads: tuple[str, ...], generator: torch.Generator
+    cohort: Cohort,
+    condition: Condition,
+    leads: tuple[str, ...],
+    generator: torch.Generator,
+    recorded: torch.Tensor | None,
 ) -> Cohort:
     """Show the records as a condition has them, as int16 microvolts again."""
     if condition == Condition():
         return cohort
-    millivolts = disturb(cohort.signal.float() * MILLIVOLTS, condition, leads, generator)
+    clean = cohort.signal.float() * MILLIVOLTS
+    pool = None if recorded is None else recorded.to(clean.device)
+    millivolts = disturb(clean, condition, leads, generator, pool)
     limits = torch.iinfo(torch.int16)
     microvolts = (millivolts / MILLIVOLTS).round().clamp(limits.min, limits.max)
     return replace(cohort, signal=microvolts.to(torch.int16))

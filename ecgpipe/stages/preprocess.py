@@ -3,7 +3,7 @@
 import argparse
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ecgpipe import archives, records, registry, signals
+from ecgpipe import annotations, archives, quality, records, registry, signals
 from ecgpipe.records import Record, Row, Signal
 from ecgpipe.settings import Preparation, build, parse
 
@@ -26,9 +26,20 @@ class Findings:
     seconds: float = 0.0  # recorded, before cropping
     padded: dict[str, float] = field(default_factory=dict)  # seconds added
     cropped: dict[str, float] = field(default_factory=dict)  # seconds left out at the end
-    flat: dict[str, list[str]] = field(default_factory=dict)  # leads that never change
+    flat: dict[str, list[str]] = field(default_factory=dict)  # leads, see `quality`
+    saturated: dict[str, list[str]] = field(default_factory=dict)
+    drifting: dict[str, list[str]] = field(default_factory=dict)
+    noisy: dict[str, list[str]] = field(default_factory=dict)
     clipped: dict[str, int] = field(default_factory=dict)  # samples beyond int16 microvolts
     nan: dict[str, int] = field(default_factory=dict)  # samples that are missing
+    missing: dict[str, float] = field(default_factory=dict)  # seconds in which a lead is
+    unreadable: dict[str, float] = field(default_factory=dict)  # seconds annotated as such
+    empty: list[str] = field(default_factory=list)  # recordings of which nothing was kept
+    fs: Counter[str] = field(default_factory=Counter)  # Hz, as recorded: recordings
+    lengths: Counter[str] = field(default_factory=Counter)  # seconds, as recorded: recordings
+    pieces: dict[str, Counter[str]] = field(default_factory=dict)  # see `quality`, by lead
+    rhythms: dict[str, float] = field(default_factory=dict)  # seconds annotated, by code
+    beats: Counter[str] = field(default_factory=Counter)  # beats annotated, by symbol
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,11 +71,11 @@ def run(
     available = plugin.records(manifests[0].parent)
     chosen = [r for r in available if records.shard_of(r.patient, plugin.SHARDS) == shard]
     rows, findings = prepare(plugin, told, manifests[0].parent, chosen)
-    if findings.nan:
+    if findings.nan and told.missing_samples == "refuse":
         raise ValueError(
             f"{len(findings.nan)} records have missing samples: {findings.nan}; "
-            f"name them in EXCLUDED of ecgpipe/datasets/{dataset}.py with the reason, or take own "
-            "recordings out of labels.csv"
+            f"name them in EXCLUDED of ecgpipe/datasets/{dataset}.py with the reason, take own "
+            "recordings out of labels.csv, or let the preparation say `missing_samples: leave_out`"
         )
     sources = archives.sum_manifests(manifests)
     records.write_shard(out, rows, dataset=dataset, preparation=told, sources=sources)
@@ -81,31 +92,43 @@ def prepare(
     """Read recordings one by one; note what is odd about them."""
     rows, findings = [], Findings()
     for record in tqdm(chosen, unit=" records", mininterval=10):
-        signal = plugin.read(folder, record, preparation.source)
-        look(record, signal, preparation, findings)
-        if record.id in findings.nan:
-            continue
-        digest = records.digest(signal)
-        for start, millivolts in _prepared(record, signal, preparation):
-            prepared, clipped = records.microvolts(millivolts, record.id)
-            if clipped:
-                findings.clipped[record.id] = findings.clipped.get(record.id, 0) + clipped
-            rows.append(Row(record, start, prepared, digest))
+        signal = plugin.read(folder, record, preparation.source_among(plugin.SOURCES))
+        try:
+            look(record, signal, preparation, findings)
+            characterise(record, signal, findings)
+            whole = record.id not in findings.nan or preparation.window is not None
+            found = signals.prepare(signal, preparation, record.unreadable) if whole else []
+        except ValueError as error:
+            raise ValueError(f"record {record.id}: {error}") from error
+        rows += rows_of(record, found, records.digest(signal), preparation, findings)
     return rows, findings
 
 
-def _prepared(
-    record: Record, signal: Signal, preparation: Preparation
-) -> list[tuple[float, np.ndarray]]:
-    """Bring one recording to the preparation; an error says which one it was."""
-    try:
-        return signals.prepare(signal, preparation)
-    except ValueError as error:
-        raise ValueError(f"record {record.id}: {error}") from error
+def rows_of(
+    record: Record,
+    found: list[tuple[float, np.ndarray]],
+    digest: str,
+    preparation: Preparation,
+    findings: Findings,
+) -> list[Row]:
+    """Make the rows of one recording: what each holds, and which rhythms and beats lie in it."""
+    starts = np.array([start for start, _ in found])
+    seconds = preparation.window or preparation.seconds
+    rhythms = annotations.shares(record.spans, starts, seconds)
+    beats = annotations.counts(record.beats, starts, seconds)
+    rows = []
+    for (start, millivolts), covering, holding in zip(found, rhythms, beats, strict=True):
+        prepared, clipped = records.microvolts(millivolts, record.id)
+        if clipped:
+            findings.clipped[record.id] = findings.clipped.get(record.id, 0) + clipped
+        rows.append(Row(record, start, prepared, digest, covering, holding))
+    if not rows:
+        findings.empty.append(record.id)
+    return rows
 
 
 def look(record: Record, signal: Signal, preparation: Preparation, findings: Findings) -> None:
-    """Note the length of a recording, its flat leads and its missing samples."""
+    """Note what of a recording does not fit the preparation, is missing or is unreadable."""
     millivolts = signal.millivolts
     seconds = millivolts.shape[1] / signal.fs
     findings.seconds += seconds
@@ -113,13 +136,31 @@ def look(record: Record, signal: Signal, preparation: Preparation, findings: Fin
         findings.padded[record.id] = preparation.seconds - seconds
     if seconds > preparation.seconds and preparation.window is None:
         findings.cropped[record.id] = seconds - preparation.seconds
-    if missing := int(np.isnan(millivolts).sum()):
+    picked = signals.pick_leads(signal, preparation.leads, preparation.missing_leads)
+    absent = np.isnan(picked)
+    if missing := int(absent.sum()):
         findings.nan[record.id] = missing
-    flat = (millivolts == millivolts[:, :1]).all(axis=1)
-    if flat.any():
-        findings.flat[record.id] = [
-            lead for lead, is_flat in zip(signal.leads, flat, strict=True) if is_flat
-        ]
+        findings.missing[record.id] = int(absent.any(axis=0).sum()) / signal.fs
+    if unreadable := sum(offset - onset for onset, offset in record.unreadable):
+        findings.unreadable[record.id] = unreadable
+
+
+def characterise(record: Record, signal: Signal, findings: Findings) -> None:
+    """Note how a recording was made, what is annotated along it, and how good its leads are."""
+    findings.fs[f"{signal.fs:g}"] += 1
+    findings.lengths[f"{signal.millivolts.shape[1] / signal.fs:.1f}"] += 1
+    findings.beats.update(record.beats.symbol.tolist())
+    for span in record.spans:
+        before = findings.rhythms.get(span.code, 0.0)
+        findings.rhythms[span.code] = before + span.offset - span.onset
+    for kind, found in quality.judge(signal).items():
+        if found.any():
+            counts: Counter[str] = Counter()
+            for lead, count in zip(signal.leads, found.sum(axis=1).tolist(), strict=True):
+                counts[lead] += count  # two leads may have one name, such as ECG
+            findings.pieces.setdefault(kind, Counter()).update(counts)
+            if kind != "judged":
+                getattr(findings, kind)[record.id] = list(+counts)
 
 
 def count(

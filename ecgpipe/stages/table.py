@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from ecgpipe import registry, render
-from ecgpipe.settings import Study, build, parse
+from ecgpipe.settings import build, parse
+from ecgpipe.studies import Study
 
 LONGEST = 45  # lines that fit a page; longer tables break over pages
 

@@ -14,7 +14,7 @@ RECORDS = 300
 
 @pytest.fixture(scope="session")
 def study():
-    from ecgpipe.settings import Grid, Study
+    from ecgpipe.studies import Grid, Study
 
     own = {"tasks": tuple(TASKS), "splits": ("standard",), "budgets": ("0.05", "1.0")}
     seeds = (0, 1, 2)
@@ -33,10 +33,10 @@ def needs(study, tmp_path_factory):
 
 
 def make_needs(study, results):
-    from ecgpipe import settings
+    from ecgpipe import studies
     from ecgpipe.render import Needs
 
-    runs = settings.runs(study)
+    runs = studies.runs(study)
     skills = {arm: 0.5 + 0.2 * i for i, arm in enumerate(dict.fromkeys(run.arm for run in runs))}
     rng = np.random.default_rng(0)
     paths = tuple((run, results / f"{i}.h5") for i, run in enumerate(runs))
@@ -174,6 +174,6 @@ def make_shard(path: Path):
         signal = (gains * beats + rng.normal(scale=15, size=(len(LEADS), 10 * FS))).astype(np.int16)
         record = Record(name, name, Path(name), age=61.0, sex="female")
         rows.append(Row(record, 0.0, signal, "0" * 64))
-    preparation = Preparation("100hz", FS, 10.0, LEADS)
+    preparation = Preparation(FS, 10.0, LEADS, source="100hz")
     write_shard(path, rows, dataset="generated", preparation=preparation, sources="0" * 64)
     return path

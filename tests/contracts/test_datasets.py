@@ -1,5 +1,6 @@
 """Every file in ecgpipe/datasets keeps these promises."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from ecgpipe import registry, wfdb_records
 from ecgpipe.stages import download
 
+LAYOUTS = Path(__file__).parent.parent / "layouts"
 NAMES = registry.names("datasets")
 WORDS = ("TITLE", "RELEASE", "LICENCE", "CITATION", "PATIENTS", "MIRROR")
 
@@ -25,14 +27,26 @@ def name(request):
 def folder(name, tmp_path_factory):
     """A folder with the dataset's metadata, and its first signals where they are made here."""
     plugin, folder = registry.load("datasets", name), tmp_path_factory.mktemp(name)
-    if plugin.URL and "ECGPIPE_MIRROR" not in os.environ:
-        pytest.skip(f"ECGPIPE_MIRROR names no mirror of {name}")
     if not plugin.URL and not hasattr(plugin, "make"):
         own_recordings(folder)
-    out = folder / "metadata.manifest.csv"
-    mirror = os.environ.get("ECGPIPE_MIRROR")
-    download.run(dataset=name, source="metadata", mirror=mirror, out=out)
+    mirror = mirror_of(name, tmp_path_factory) if plugin.URL else None
+    for source in ("metadata", plugin.SOURCES[1]):
+        out, lock = folder / f"{source}.manifest.csv", folder / "lock.csv"
+        download.run(dataset=name, source=source, mirror=mirror, lock=lock, out=out)
     return folder
+
+
+def mirror_of(name, tmp_path_factory) -> str:
+    """The real recordings where they are, else made-up ones in the publisher's layout."""
+    made_up = (LAYOUTS / f"{name}.py").exists()
+    if not made_up and "ECGPIPE_MIRROR" not in os.environ:
+        pytest.skip(f"ECGPIPE_MIRROR names no mirror of {name}")
+    if not made_up:
+        return os.environ["ECGPIPE_MIRROR"]
+    mirror = tmp_path_factory.mktemp("mirror")
+    place = mirror / registry.load("datasets", name).MIRROR
+    importlib.import_module(f"tests.layouts.{name}").write(place)
+    return str(mirror)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +108,8 @@ def test_its_records_need_metadata_alone_and_are_always_the_same(name, folder, f
 
 def test_a_handful_of_its_records_can_be_read(name, folder, found):
     plugin = registry.load("datasets", name)
-    where = folder if not plugin.URL else Path(os.environ["ECGPIPE_MIRROR"], plugin.MIRROR)
     for record in found[:5]:
-        signal = plugin.read(where, record, plugin.SOURCES[1])
+        signal = plugin.read(folder, record, plugin.SOURCES[1])
         assert signal.millivolts.dtype == np.float32 and signal.millivolts.shape[1] >= signal.fs
         assert len(signal.leads) == len(signal.millivolts) > 0
         assert np.nanmax(np.abs(signal.millivolts)) < 50

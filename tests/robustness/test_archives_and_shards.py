@@ -23,7 +23,7 @@ def shorten(path, cut):
 
 def write_shard(path, count):
     signal = np.zeros((12, 1000), np.int16)
-    preparation = Preparation("100hz", 100, 10.0, LEADS)
+    preparation = Preparation(100, 10.0, LEADS, source="100hz")
     rows = [Row(Record(f"{k}", f"p{k}", path), 0.0, signal, "d") for k in range(count)]
     records.write_shard(path, rows, dataset="toy", preparation=preparation, sources="s")
     return path

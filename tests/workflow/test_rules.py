@@ -11,6 +11,7 @@ import pytest
 from tests.workflow.conftest import ROOT, STUDY
 
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+INPUTS = sorted((ROOT / "workflow/inputs").glob("*.smk"))
 BODIES = {
     name: body
     for path in RULES
@@ -99,7 +100,7 @@ def test_a_condition_predicts_again_without_training(workflow):
 
 
 def test_a_raised_revision_reruns_its_stage_and_what_follows(workflow):
-    workflow.edit("workflow/rules/common.smk", '"finetune": 1', '"finetune": 2')
+    workflow.edit("workflow/inputs/common.smk", '"finetune": 1', '"finetune": 2')
     plan = workflow.plan()
     assert plan["finetune"] == 7 and "pretrain" not in plan
 
@@ -160,7 +161,7 @@ def test_a_rule_has_its_log_and_benchmark_where_its_name_says(name):
 def test_a_rule_calls_the_stage_of_its_name(name):
     assert f"python -m ecgpipe {name} " in BODIES[name] and "&> {log}" in BODIES[name]
     assert "conda:" in BODIES[name] and f'REVISION["{name}"]' in BODIES[name] + "".join(
-        path.read_text() for path in RULES
+        path.read_text() for path in INPUTS
     )
 
 

@@ -6,6 +6,7 @@ rule predict:
         checkpoint=last_round,
         shards=shards_scored,
         splits=splits_scored,
+        noise=recorded_noise,
     output:
         "results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/predictions/{scored_on}.h5",
     log:
@@ -22,7 +23,7 @@ rule predict:
     shell:
         "python -m ecgpipe predict --settings {params.settings:q} "
         "--checkpoint {input.checkpoint} --shards {input.shards} --splits {input.splits} "
-        "--threads {threads} --out {output} &> {log}"
+        "--noise {input.noise} --threads {threads} --out {output} &> {log}"
 
 
 rule evaluate:

@@ -1,0 +1,83 @@
+"""What a whole study reads: the files of all its runs."""
+
+
+def rounds_of(run):
+    """Every round of a run, from the first."""
+    return range(1, part("recipes", run.recipe).get("rounds", 1) + 1)
+
+
+def of_runs(pattern):
+    """One file of every run of the study."""
+    return [pattern.format(**vars(run)) for run in RUNS]
+
+
+@cache
+def read_by_study():
+    """Dataset, preparation and split of all that is trained, validated or scored on."""
+    found = {}
+    for run in RUNS:
+        preparation = part("pretraining", run.pretraining)["preparation"]
+        trained = sum(map(datasets_of_pretraining, chain_of(run.pretraining)), [])
+        trained += part("tasks", run.task)["datasets"]
+        scored = part("tasks", run.scored_on)["datasets"]
+        found |= dict.fromkeys((name, preparation, run.split) for name in trained)
+        found |= dict.fromkeys(
+            (name, preparation, split_scored(run)) for name in scored
+        )
+    return list(found)
+
+
+def predictions_of_study(wildcards):
+    """What every run of the study predicted."""
+    return of_runs(rules.predict.output[0])
+
+
+def scores_of_study(wildcards):
+    """The scores of every run of the study."""
+    return of_runs(rules.evaluate.output[0])
+
+
+def checkpoints_of_study(wildcards):
+    """Every round of every run; costs and histories lie beside."""
+    path = rules.finetune.output.checkpoint
+    return [path.format(**vars(run), round=k) for run in RUNS for k in rounds_of(run)]
+
+
+def pretrainings_of_study(wildcards):
+    """Every pretraining that a run of the study starts from, chains included."""
+    return sorted(
+        {checkpoint_of(k, run)[0] for run in RUNS for k in chain_of(run.pretraining)}
+    )
+
+
+def shards_of_study(wildcards):
+    """Every shard that a run, or a pretraining behind it, reads."""
+    read = dict.fromkeys(
+        (name, preparation) for name, preparation, _ in read_by_study()
+    )
+    return sum((shards([name], preparation) for name, preparation in read), [])
+
+
+def reports_of_study(wildcards):
+    """What preprocess says of each of those shards."""
+    return [
+        str(Path(shard).with_suffix(".json")) for shard in shards_of_study(wildcards)
+    ]
+
+
+def splits_of_study(wildcards):
+    """Every split that a run, or a pretraining behind it, relies on."""
+    read = dict.fromkeys((name, split) for name, _, split in read_by_study())
+    return sum((splits([name], split) for name, split in read), [])
+
+
+def study_json(wildcards):
+    """What the stages that see a whole study are told: its runs, not its tables and figures."""
+    told = {k: v for k, v in settings.plain(STUDY).items() if k in ("study", "grids")}
+    rounds = {run.recipe: part("recipes", run.recipe).get("rounds", 1) for run in RUNS}
+    shared = sorted(
+        {r.pretraining for r in RUNS if part("pretraining", r.pretraining).get("seeds")}
+    )
+    chains = {run.pretraining: chain_of(run.pretraining) for run in RUNS}
+    told = {"study": told, "rounds": rounds, "shared": shared, "chains": chains}
+    return settings.canonical(told)
