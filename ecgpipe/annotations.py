@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-
 ROUNDING = 1e-6  # seconds
 
 

@@ -1,6 +1,16 @@
-"""Errors and one-by-one selections that all vocabularies share."""
+"""What all vocabularies share: their tables, errors, and selections of listed labels."""
 
+import csv
 from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def read_table(path: Path) -> tuple[dict[str, str], ...]:
+    """Read the table beside a vocabulary, a line a code."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))
 
 
 def check(selection: str, known: Collection[str], vocabulary: str) -> None:
@@ -22,3 +32,12 @@ def one_by_one(
             f"vocabulary {vocabulary} has no {', '.join(unknown)}; there are: {', '.join(known)}"
         )
     return {label: (label,) for label in labels}
+
+
+def of_labels(
+    labels: tuple[str, ...], mapping: dict[str, tuple[str, ...]], vocabulary: str
+) -> dict[str, tuple[str, ...]]:
+    """Keep the codes of the listed labels, a label a code; answer unknown ones."""
+    known = sorted({label for of in mapping.values() for label in of})
+    one_by_one(labels, known, vocabulary)
+    return {code: of for code, of in mapping.items() if of[0] in labels}

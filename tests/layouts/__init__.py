@@ -1,0 +1,1 @@
+"""Made-up releases, each in exactly the layout of its publisher."""
