@@ -61,11 +61,9 @@ class Progress:
     history: History = field(default_factory=list)
 
 
-def fit(
-    work: Work, settings: Fit, rate: float, *, seed: int, state: Path
-) -> tuple[History, dict[str, Any]]:
+def fit(work: Work, settings: Fit, *, seed: int, state: Path) -> tuple[History, dict[str, Any]]:
     """Minimise the loss, leave the best weights in `work.model`, return history and cost."""
-    loop = Loop(work, settings, rate, seed, state)
+    loop = Loop(work, settings, seed, state)
     loop.resume()
     while loop.progress.step < settings.steps and not loop.exhausted:
         loop.run_until_validation()
@@ -95,12 +93,12 @@ def forget(state: Path) -> None:
 class Loop:
     """One fit in progress."""
 
-    def __init__(self, work: Work, settings: Fit, rate: float, seed: int, state: Path) -> None:
+    def __init__(self, work: Work, settings: Fit, seed: int, state: Path) -> None:
         self.work, self.settings, self.seed, self.state = work, settings, seed, state
         self.device = work.example.device
         work.loss.to(self.device)
         parallel.share_statistics(work.loss)
-        groups = parameter_groups(work.model, work.loss, rate, settings)
+        groups = parameter_groups(work.model, work.loss, settings)
         self.learning = [parameter for group in groups for parameter in group["params"]]
         self.optimizer = torch.optim.AdamW(groups, fused=True) if groups else None
         self.average = copy.deepcopy(work.model).requires_grad_(False) if settings.ema else None

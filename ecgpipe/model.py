@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecgpipe import registry, settings
+from ecgpipe.batches import Montage
+from ecgpipe.heads import Head, HeadConfig
 
 
 class Backbone(nn.Module):
@@ -38,45 +40,6 @@ class Backbone(nn.Module):
     def forward(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch token dim"]:
         """Encode."""
         return self.trunk(self.stem(signal))
-
-
-@dataclass(frozen=True)
-class HeadConfig:
-    """The head of the PTB-XL benchmark (Strodthoff et al. 2020), without its hidden layer."""
-
-    hidden: tuple[int, ...] = ()
-    dropout: float = 0.5
-    norm: bool = True
-
-    def same_weights(self, other: "HeadConfig") -> bool:
-        """Tell whether the weights of one head fit the other; dropout has none."""
-        return (self.hidden, self.norm) == (other.hidden, other.norm)
-
-
-class Head(nn.Module):
-    """Pool tokens by maximum and mean, then classify."""
-
-    def __init__(self, dim: int, labels: int, config: HeadConfig = HeadConfig()) -> None:
-        super().__init__()
-        sizes = [2 * dim, *config.hidden, labels]
-        layers: list[nn.Module] = []
-        for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
-            last = i == len(sizes) - 2
-            layers += [nn.BatchNorm1d(inputs)] if config.norm else []
-            layers += [nn.Dropout(config.dropout if last else config.dropout / 2)]
-            layers += [nn.Linear(inputs, outputs)] + ([] if last else [nn.ReLU()])
-        self.layers = nn.Sequential(*layers)
-
-    @torch.no_grad()
-    def expect(self, prevalence: Float[Tensor, " label"]) -> None:
-        """Say at first what is known beforehand: how common each label is (Lin et al. 2017)."""
-        last = self.layers[-1]
-        assert isinstance(last, nn.Linear)
-        last.bias.copy_(torch.logit(prevalence, eps=1e-3))
-
-    def forward(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch label"]:
-        """Return one logit a label."""
-        return self.layers(torch.cat([tokens.amax(dim=1), tokens.mean(dim=1)], dim=1))
 
 
 class Classifier(nn.Module):
@@ -157,6 +120,16 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if header is None:
         raise ValueError(f"{path}: not a checkpoint of ecgpipe: its header has no `ecgpipe` entry")
     return json.loads(header)
+
+
+def refuse_other_montage(path: Path, metadata: dict[str, Any], montage: Montage) -> None:
+    """Raise if signals come in other leads, in another order or at another rate than trained on."""
+    trained = Montage(metadata["fs"], tuple(metadata["leads"]))
+    if montage != trained:
+        raise ValueError(
+            f"{path} was trained on {', '.join(trained.leads)} at {trained.fs} Hz; the shards hold "
+            f"{', '.join(montage.leads)} at {montage.fs} Hz; make them at its own preparation"
+        )
 
 
 def load(path: Path) -> tuple[Classifier, dict[str, Any]]:

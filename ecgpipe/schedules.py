@@ -28,13 +28,13 @@ def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-def parameter_groups(
-    model: Classifier, loss: nn.Module, rate: float, settings: Fit
-) -> list[dict[str, Any]]:
+def parameter_groups(model: Classifier, loss: nn.Module, settings: Fit) -> list[dict[str, Any]]:
     """Group what learns by depth, with rates falling towards the input, and by weight decay.
 
-    Biases and the parameters of norms are not decayed.
+    Biases and the parameters of norms are not decayed. `settings` have one rate and one decay.
     """
+    rate, decay = settings.rate, settings.weight_decay
+    assert isinstance(rate, float) and isinstance(decay, float), "a search is one fit each"
     layers = model.backbone.layers()
     depth = {
         id(parameter): settings.rate_decay ** (1 - i / len(layers))
@@ -51,7 +51,7 @@ def parameter_groups(
             "params": parameters,
             "lr": peak,
             "peak": peak,
-            "weight_decay": settings.weight_decay if decayed else 0.0,
+            "weight_decay": decay if decayed else 0.0,
         }
         for (peak, decayed), parameters in groups.items()
     ]

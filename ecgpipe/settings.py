@@ -4,6 +4,7 @@ import dataclasses
 import json
 import types
 import typing
+from itertools import product
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,9 +23,7 @@ class Preparation:
         None,
     )  # Hz, zero-phase; None leaves that side open
     missing_leads: str = "refuse"  # or `zero`
-    missing_samples: str = (
-        "refuse"  # or `leave_out`: the record, or what holds them of it
-    )
+    missing_samples: str = "refuse"  # or `leave_out`: the record, or what holds them of it
     window: float | None = None  # seconds; long recordings are cut into windows of `seconds`
     stride: float | None = None  # seconds between the starts of windows
 
@@ -64,6 +63,10 @@ class Task:
     overlap: float = 0.5  # share of a window that a rhythm must cover to count
     external: bool = False  # nothing is trained on its records: all of them are test
 
+    def __post_init__(self) -> None:
+        if not 0 < self.overlap <= 1:
+            raise ValueError(f"overlap {self.overlap}: expected a share above 0, at most 1")
+
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
@@ -81,7 +84,7 @@ class Fit:
     head_steps: int = 0  # at first only the head learns, this long
     schedule: str = "one_cycle"  # or `cosine`, `constant`
     warmup: float = 0.0  # share of the steps, for `cosine` and `constant`; a cycle has its own
-    weight_decay: float = 1e-2
+    weight_decay: float | tuple[float, ...] = 1e-2  # several are tried as rates are
     clip: float | None = None  # largest norm of the gradient
     ema: float | None = None  # decay of the average of weights that is validated and kept
     patience: int | None = None  # so many validations without improvement end the fit
@@ -97,7 +100,8 @@ class Fit:
             "batch": self.batch >= 1,
             "unlabeled": self.unlabeled >= 1,
             "crop": self.crop > 0,
-            "rate": self.rate != () and all(rate > 0 for rate in self.rates),
+            "rate": self.rate != () and all(rate > 0 for rate in several(self.rate)),
+            "weight_decay": self.weight_decay != () and min(several(self.weight_decay)) >= 0,
             "head_steps": self.head_steps >= 0,
             "warmup": 0 <= self.warmup < 1 and (not self.warmup or self.schedule != "one_cycle"),
             "ema": self.ema is None or 0 < self.ema < 1,
@@ -107,9 +111,15 @@ class Fit:
             raise ValueError(f"out of range (config/README.md has the keys): {', '.join(wrong)}")
 
     @property
-    def rates(self) -> tuple[float, ...]:
-        """The learning rates to try: one, or a search."""
-        return self.rate if isinstance(self.rate, tuple) else (self.rate,)
+    def trials(self) -> tuple["Fit", ...]:
+        """What to try, with one rate and one weight decay each: one fit, or a search."""
+        pairs = product(several(self.rate), several(self.weight_decay))
+        return tuple(dataclasses.replace(self, rate=r, weight_decay=w) for r, w in pairs)
+
+
+def several(value: float | tuple[float, ...]) -> tuple[float, ...]:
+    """List the values of a setting that may be searched."""
+    return value if isinstance(value, tuple) else (value,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,8 +146,8 @@ class Pretraining:
             )
         if self.seeds not in (None, 1):
             raise ValueError(f"seeds {self.seeds}: give 1 (all runs share seed 0) or leave it out")
-        if len(self.fit.rates) != 1:
-            raise ValueError(f"rate {self.fit.rate}: a search over rates belongs to a recipe")
+        if len(self.fit.trials) != 1:
+            raise ValueError("several rates or weight decays: a search belongs to a recipe")
         if self.datasets and self.fit.ema is not None:
             raise ValueError(
                 f"ema {self.fit.ema}: without labels the objective's own weights are judged, not "
@@ -145,11 +155,6 @@ class Pretraining:
             )
         if self.objective.get("name") == "none" and self.fit.steps:
             raise ValueError(f"objective none learns nothing: steps {self.fit.steps} must be 0")
-
-    @property
-    def rate(self) -> float:
-        """The learning rate."""
-        return self.fit.rates[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +166,7 @@ class Recipe:
     fit: Fit
     head: dict[str, Any] = dataclasses.field(
         default_factory=dict
-    )  # what differs from `model.HeadConfig`
+    )  # what differs from `heads.HeadConfig`
     views: dict[str, tuple[Any, ...]] = dataclasses.field(
         default_factory=dict
     )  # labeled, weak, strong

@@ -10,7 +10,8 @@ LABELS = ("AFIB", "NORM", "RBBB")
 @pytest.fixture
 def model():
     """A classifier small enough for a hundred steps a second."""
-    from ecgpipe.model import Classifier, HeadConfig, build_backbone
+    from ecgpipe.heads import HeadConfig
+    from ecgpipe.model import Classifier, build_backbone
 
     torch.manual_seed(0)
     backbone = build_backbone({"name": "xresnet1d", "depth": 18, "width": 8}, 3, "tests")

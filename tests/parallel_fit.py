@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from ecgpipe import fit, parallel, registry
 from ecgpipe.batches import Labeled
-from ecgpipe.model import Classifier, HeadConfig, build_backbone
+from ecgpipe.heads import HeadConfig
+from ecgpipe.model import Classifier, build_backbone
 from ecgpipe.settings import Fit
 
 
@@ -42,7 +43,7 @@ def main(out: Path) -> None:
         identity="",
     )
     settings = Fit(steps=10, validate_every=10, batch=16, mixed=False, clip=1.0)
-    fit.fit(work, settings, 0.01, seed=0, state=out.with_suffix(".state"))
+    fit.fit(work, settings, seed=0, state=out.with_suffix(".state"))
     if parallel.rank() == 0:
         after = {k: v for k, v in model.state_dict().items() if v.is_floating_point()}
         save_file({k: v.contiguous() for k, v in (after | before).items()}, out)

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from ecgpipe.model import Classifier, HeadConfig, build_backbone
+from ecgpipe.heads import HeadConfig
+from ecgpipe.model import Classifier, build_backbone
 
 LABELS = tuple(f"label {i}" for i in range(71))
 

@@ -61,7 +61,7 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_bit_for_bit(
     monkeypatch.setattr(fit, "SAVE_SECONDS", 0.0)
     rising = iter(range(100))
     whole = make_work(lambda network: float(next(rising)))
-    fit.fit(whole, settings, 1e-2, seed=3, state=tmp_path / "whole")
+    fit.fit(whole, settings, seed=3, state=tmp_path / "whole")
 
     scores = iter([0, 1])
 
@@ -72,19 +72,19 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_bit_for_bit(
             raise Interrupted from None
 
     with pytest.raises(Interrupted):
-        fit.fit(make_work(fail_after_two), settings, 1e-2, seed=3, state=tmp_path / "cut")
+        fit.fit(make_work(fail_after_two), settings, seed=3, state=tmp_path / "cut")
     resumed = make_work(lambda network: 2.0)
-    history, _ = fit.fit(resumed, settings, 1e-2, seed=3, state=tmp_path / "cut")
+    history, _ = fit.fit(resumed, settings, seed=3, state=tmp_path / "cut")
     assert [row["step"] for row in history] == [4, 8, 12]
     assert torch.equal(weights(whole), weights(resumed))
 
 
 def test_a_state_of_other_settings_is_not_resumed(make_work, tmp_path, monkeypatch):
     monkeypatch.setattr(fit, "SAVE_SECONDS", 0.0)
-    fit.fit(make_work(), SETTINGS, 1e-2, seed=3, state=tmp_path)
+    fit.fit(make_work(), SETTINGS, seed=3, state=tmp_path)
     other = make_work()
     object.__setattr__(other, "identity", "two")
-    loop = fit.Loop(other, SETTINGS, 1e-2, 3, tmp_path)
+    loop = fit.Loop(other, SETTINGS, 3, tmp_path)
     loop.resume()
     assert loop.progress.step == 0
 
@@ -97,25 +97,25 @@ def test_the_best_weights_are_kept_not_the_last(make_work, tmp_path):
         return [1.0, 3.0, 2.0][len(seen) - 1]
 
     work = make_work(validate)
-    fit.fit(work, SETTINGS, 1e-2, seed=3, state=tmp_path)
+    fit.fit(work, SETTINGS, seed=3, state=tmp_path)
     assert torch.equal(weights(work), seen[1])
 
 
 def test_patience_ends_a_fit_that_does_not_improve(make_work, tmp_path):
     settings = Fit(**{**vars(SETTINGS), "patience": 2, "steps": 100})
-    history, cost = fit.fit(make_work(), settings, 1e-2, seed=3, state=tmp_path)
+    history, cost = fit.fit(make_work(), settings, seed=3, state=tmp_path)
     assert len(history) == 3 and cost["steps"] == 12
 
 
 def test_a_nan_stops_the_run_and_names_the_records(make_work, labeled, tmp_path):
     labeled.signal[3, 0, 50] = float("nan")
     with pytest.raises(ValueError, match="loss of step 0 is not a finite number.*record-0"):
-        fit.fit(make_work(), SETTINGS, 1e-2, seed=3, state=tmp_path)
+        fit.fit(make_work(), SETTINGS, seed=3, state=tmp_path)
 
 
 def test_a_score_that_is_no_number_stops_the_run(make_work, tmp_path):
     with pytest.raises(ValueError, match="valid_auroc is nan at step 4: the valid part needs"):
-        fit.fit(make_work(lambda _: float("nan")), SETTINGS, 1e-2, seed=3, state=tmp_path)
+        fit.fit(make_work(lambda _: float("nan")), SETTINGS, seed=3, state=tmp_path)
 
 
 def test_a_module_that_a_loss_names_twice_is_kept_once(model):
@@ -131,7 +131,7 @@ def test_a_module_that_a_loss_names_twice_is_kept_once(model):
 def test_no_steps_leave_the_weights_alone(make_work, tmp_path):
     work = make_work()
     before = weights(work).clone()
-    history, cost = fit.fit(work, Fit(steps=0, validate_every=1), 1e-2, seed=3, state=tmp_path)
+    history, cost = fit.fit(work, Fit(steps=0, validate_every=1), seed=3, state=tmp_path)
     assert torch.equal(weights(work), before) and history == [] and cost["steps"] == 0
 
 
@@ -139,14 +139,14 @@ def test_the_head_learns_alone_at_first(make_work, tmp_path):
     settings = Fit(**{**vars(SETTINGS), "head_steps": 12})
     work = make_work()
     before = deepcopy(work.model.backbone.state_dict())
-    fit.fit(work, settings, 1e-2, seed=3, state=tmp_path)
+    fit.fit(work, settings, seed=3, state=tmp_path)
     after = work.model.backbone.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_rates_fall_towards_the_input_and_norms_are_not_decayed(make_work):
     work = make_work()
-    groups = schedules.parameter_groups(work.model, work.loss, 0.1, Fit(1, 1, rate_decay=0.01))
+    groups = schedules.parameter_groups(work.model, work.loss, Fit(1, 1, rate=0.1, rate_decay=0.01))
     rates = {id(p): g["peak"] for g in groups for p in g["params"]}
     first = next(iter(work.model.backbone.layers()[0].parameters()))
     assert rates[id(first)] == pytest.approx(0.001)

@@ -121,7 +121,7 @@ def test_the_second_round_learns_from_the_first(stages, random):
 def test_of_several_rates_the_best_on_valid_is_kept_and_all_are_paid(stages, random):
     out = stages.finetune("search/checkpoint.safetensors", random, fit=FIT | {"rate": [1e-6, 0.01]})
     cost = json.loads(out.with_name("cost.json").read_text())
-    assert cost["rates_tried"] == 2 and cost["best_score"] > 0.5
+    assert cost["trials"] == 2 and cost["best_score"] > 0.5
     assert pd.read_csv(out.with_name("history.csv"))["rate"].max() > 1e-3
 
 

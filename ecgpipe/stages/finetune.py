@@ -4,19 +4,18 @@ import argparse
 import json
 import logging
 from copy import deepcopy
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor
 
-from ecgpipe import fit, inference, model, parallel, provenance, records, registry
-from ecgpipe.augment import make_view
-from ecgpipe.batches import Labeled, Unlabeled
-from ecgpipe.cohort import Cohort, Sampler, TaskRows, are_listed, derive, read_task
-from ecgpipe.model import Classifier, HeadConfig
+from ecgpipe import fit, model, parallel, provenance, records, registry
+from ecgpipe.cohort import derive, read_task
+from ecgpipe.feeds import Batches
+from ecgpipe.heads import HeadConfig
+from ecgpipe.model import Classifier
 from ecgpipe.settings import Recipe, Task, build, parse, plugin
 
 log = logging.getLogger(__name__)
@@ -64,14 +63,15 @@ def run(
     torch.manual_seed(derive(seed, 0))  # a new head's weights
     prevalence = batches.labeled.target.mean(dim=0).cpu()
     network, metadata = build_network(pretrained, rows.labels, recipe, prevalence)
+    model.refuse_other_montage(pretrained, metadata, batches.labeled.montage)
     teaching = None if teacher is None else model.load(teacher)[0].to(device)
-    rates = recipe.fit.rates
     state = out.with_suffix(".state")
     trials = [
-        train(deepcopy(network), recipe, rate, batches, teaching, identity, state) for rate in rates
+        train(deepcopy(network), replace(recipe, fit=one), batches, teaching, identity, state)
+        for one in recipe.fit.trials
     ]
     best, history, cost = max(trials, key=lambda trial: trial[2]["best_score"])
-    cost |= {"seconds": sum(trial[2]["seconds"] for trial in trials), "rates_tried": len(rates)}
+    cost |= {"seconds": sum(trial[2]["seconds"] for trial in trials), "trials": len(trials)}
     if parallel.rank() == 0:
         metadata |= {
             "recipe": asdict(recipe),
@@ -107,13 +107,12 @@ def build_network(
 def train(
     network: Classifier,
     recipe: Recipe,
-    rate: float,
-    batches: "Batches",
+    batches: Batches,
     teacher: Classifier | None,
     identity: str,
     state: Path,
 ) -> tuple[Classifier, fit.History, dict[str, Any]]:
-    """Attach the adapter, fit the method with one learning rate, merge."""
+    """Attach the adapter, fit the method, merge; behind a frozen backbone only the head runs."""
     torch.manual_seed(derive(batches.seed, 5))  # the adapter's first weights
     name, values = plugin(recipe.adapter, "recipe: adapter")
     adapter = registry.load("adapters", name)
@@ -123,100 +122,15 @@ def train(
     )
     name, values = plugin(recipe.method, "recipe: method")
     chosen = registry.load("methods", name)
-    method = chosen.Method(network, build(chosen.Config, values, f"method {name}"), teacher)
+    config = build(chosen.Config, values, f"method {name}")
+    learner, feed = batches.encoded(network, chosen.Method) or (network, batches)
+    method = chosen.Method(learner, config, teacher)
+    trial = f"rate-{recipe.fit.rate}-decay-{recipe.fit.weight_decay}"
     history, cost = fit.fit(
-        batches.work(method, network, provenance.digest(identity, str(rate))),
+        feed.work(method, learner, provenance.digest(identity, trial)),
         recipe.fit,
-        rate,
         seed=derive(batches.seed, 1),
-        state=state / f"rate-{rate}",
+        state=state / trial,
     )
     adapter.merge(network)
-    return network, history, cost
-
-
-class Batches:
-    """Labeled and unlabeled records on the device, and the views a recipe makes of them."""
-
-    def __init__(
-        self, recipe: Recipe, rows: TaskRows, draw: Path, seed: int, device: torch.device
-    ) -> None:
-        self.recipe, self.seed, self.device = recipe, seed, device
-        train = rows.part == "train"
-        drawn = train & are_listed(rows.table, draw)
-        self.labeled = rows.load(drawn, device, "labeled train")
-        self.valid = rows.load(rows.part == "valid", device, "valid")
-        self.sampler = Sampler(len(self.labeled), recipe.fit.batch, derive(seed, 2))
-        self.length = self.labeled.samples(recipe.fit.crop)
-        self.unlabeled: Cohort | None = None
-        if recipe.views.keys() & {"weak", "strong"}:
-            # with every record labeled, all of them once more stand in for unlabeled ones
-            rest = train & ~drawn
-            self.unlabeled = rows.load(rest if rest.any() else train, device, "unlabeled train")
-            self.unlabeled_sampler = Sampler(
-                len(self.unlabeled), recipe.fit.unlabeled, derive(seed, 3)
-            )
-
-    def labeled_batch(self, step: int, generator: Generator) -> Labeled:
-        """Make the labeled view of a step."""
-        index = self.sampler.indices(step).to(self.device)
-        signal = self.labeled.random_crops(index, self.length, generator)
-        parallel.diverge(generator)
-        view = make_view(signal, self.recipe.views.get("labeled", ()), generator)
-        return Labeled(view, self.labeled.target[parallel.share(index)])
-
-    def labeled_only(self) -> Any:
-        """Yield labeled batches in order, for adapters that look at some before training."""
-        step = 0
-        while True:
-            generator = torch.Generator(self.device).manual_seed(derive(self.seed, 4, step))
-            yield self.labeled_batch(step, generator)
-            step += 1
-
-    def unlabeled_batch(self, step: int, generator: Generator) -> Unlabeled | None:
-        """Make the weak view and the strong one of a step, where the recipe has such."""
-        if self.unlabeled is None:
-            return None
-        index = self.unlabeled_sampler.indices(step).to(self.device)
-        signal = self.unlabeled.random_crops(index, self.length, generator)
-        parallel.diverge(generator)
-        views = self.recipe.views
-        return Unlabeled(
-            weak=make_view(signal, views.get("weak", ()), generator),
-            strong=[make_view(signal, views.get("strong", ()), generator)],
-            index=parallel.share(index),
-        )
-
-    def make(self, step: int, generator: Generator) -> tuple[Labeled, Unlabeled | None]:
-        """Make everything a method sees in one step; each kind of record has its own draws."""
-        other = torch.Generator(self.device).manual_seed(derive(generator.initial_seed(), 1))
-        return self.labeled_batch(step, generator), self.unlabeled_batch(step, other)
-
-    def make_labeled(self, step: int, generator: Generator) -> tuple[Labeled, None]:
-        """Make what a method sees that does not look at unlabeled records."""
-        return self.labeled_batch(step, generator), None
-
-    def work(self, method: nn.Module, network: Classifier, identity: str) -> fit.Work:
-        """Say what is fitted, and how its progress is judged: by macro AUROC on valid."""
-
-        def name_records(step: int) -> list[str]:
-            return list(self.labeled.table["record"].iloc[self.sampler.indices(step).numpy()])
-
-        ignored = self.unlabeled is None or not getattr(method, "uses_unlabeled", True)
-        return fit.Work(
-            loss=method,
-            model=network,
-            make_batch=self.make_labeled if ignored else self.make,
-            name_records=name_records,
-            validate=partial(
-                inference.macro_score,
-                registry.load("metrics", "auroc"),
-                cohort=self.valid,
-                seconds=self.recipe.fit.crop,
-                mixed=self.recipe.fit.mixed,
-            ),
-            measure="valid_auroc",
-            example=torch.zeros(1, self.labeled.signal.shape[1], self.length, device=self.device),
-            samples=self.recipe.fit.batch + (0 if ignored else self.recipe.fit.unlabeled),
-            identity=identity,
-        )
+    return network, history, cost | feed.cost_of(network)

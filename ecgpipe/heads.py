@@ -1,0 +1,90 @@
+"""From tokens to logits: how they are pooled over time, then a small classifier."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Tokens = Float[Tensor, "batch token dim"]
+
+POOLED = {"max_mean": 2, "mean": 1, "max_mean_last": 3, "attention": 1}  # widths of a token
+QUERIES = 16  # heads of the attention, at most
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The head of the PTB-XL benchmark (Strodthoff et al. 2020), without its hidden layer."""
+
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.5
+    norm: bool = True
+    pool: str = "max_mean"  # or `mean`, `max_mean_last` (recurrent networks), `attention`
+
+    def __post_init__(self) -> None:
+        if self.pool not in POOLED:
+            raise ValueError(f"pool {self.pool!r}; allowed: {', '.join(POOLED)}")
+
+    def same_weights(self, other: "HeadConfig") -> bool:
+        """Tell whether the weights of one head fit the other; dropout has none."""
+        mine, others = (self.hidden, self.norm, self.pool), (other.hidden, other.norm, other.pool)
+        return mine == others
+
+
+class Head(nn.Module):
+    """Pool tokens, then classify."""
+
+    def __init__(self, dim: int, labels: int, config: HeadConfig = HeadConfig()) -> None:
+        super().__init__()
+        self.pool = config.pool
+        self.attend = Attention(dim) if config.pool == "attention" else None
+        sizes = [POOLED[config.pool] * dim, *config.hidden, labels]
+        layers: list[nn.Module] = []
+        for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+            last = i == len(sizes) - 2
+            layers += [nn.BatchNorm1d(inputs)] if config.norm else []
+            layers += [nn.Dropout(config.dropout if last else config.dropout / 2)]
+            layers += [nn.Linear(inputs, outputs)] + ([] if last else [nn.ReLU()])
+        self.layers = nn.Sequential(*layers)
+
+    @torch.no_grad()
+    def expect(self, prevalence: Float[Tensor, " label"]) -> None:
+        """Say at first what is known beforehand: how common each label is (Lin et al. 2017)."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.copy_(torch.logit(prevalence, eps=1e-3))
+
+    def summarise(self, tokens: Tokens) -> Float[Tensor, "batch few dim"]:
+        """Give as few tokens as this head needs to see the same: what is kept of many crops."""
+        if self.pool == "mean":
+            return tokens.mean(dim=1, keepdim=True)
+        if self.pool == "max_mean":  # two tokens of the same maximum and mean
+            highest, mean = tokens.amax(dim=1), tokens.mean(dim=1)
+            return torch.stack([highest, 2 * mean - highest], dim=1)
+        return tokens
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "batch label"]:
+        """Return one logit a label."""
+        pooled = self.attend(tokens) if self.attend is not None else pool(tokens, self.pool)
+        return self.layers(pooled)
+
+
+class Attention(nn.Module):
+    """Attention of one learnt query to all tokens."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        heads = next(heads for heads in range(QUERIES, 0, -1) if dim % heads == 0)
+        self.query = nn.Parameter(torch.zeros(1, 1, dim))  # at first it attends evenly
+        self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
+        """Pool."""
+        query = self.query.expand(len(tokens), -1, -1)
+        return self.attention(query, tokens, tokens, need_weights=False)[0][:, 0]
+
+
+def pool(tokens: Tokens, kind: str = "max_mean") -> Float[Tensor, "batch pooled"]:
+    """Pool tokens over time, by parameters of none."""
+    parts = {"max": tokens.amax(dim=1), "mean": tokens.mean(dim=1), "last": tokens[:, -1]}
+    return torch.cat([parts[name] for name in kind.split("_")], dim=1)
