@@ -17,7 +17,9 @@ include: "workflow/inputs/train.smk"
 include: "workflow/inputs/score.smk"
 include: "workflow/inputs/study.smk"
 include: "workflow/inputs/render.smk"
+include: "workflow/inputs/describe.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/describe.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/render.smk"
@@ -26,6 +28,7 @@ include: "workflow/rules/render.smk"
 rule all:
     default_target: True
     input:
+        cards_of_study,
         expand(
             "results/{study}/{collected}.csv",
             study=STUDY.study,

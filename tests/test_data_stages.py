@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgpipe import records
+from ecgpipe import records, registry
 from ecgpipe.datasets import ptbxl, wfdb_folder
 from ecgpipe.records import Signal
 from ecgpipe.stages import download, preprocess
@@ -47,8 +47,9 @@ def release(mirror: Path, signals: dict[int, np.ndarray], listed: int) -> None:
 
 
 def fetch(dataset: str, mirror: Path | None, resources: Path) -> list[Path]:
-    manifests = [resources / dataset / f"{source}.manifest.csv" for source in ("metadata", "100hz")]
-    for out, source in zip(manifests, ("metadata", "100hz"), strict=True):
+    sources = registry.load("datasets", dataset).SOURCES[:2]  # metadata, and the first signals
+    manifests = [resources / dataset / f"{source}.manifest.csv" for source in sources]
+    for out, source in zip(manifests, sources, strict=True):
         told = None if mirror is None else str(mirror)
         download.run(dataset=dataset, source=source, mirror=told, out=out)
     return manifests

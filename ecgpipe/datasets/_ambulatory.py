@@ -58,6 +58,8 @@ def read_marks(header: Path) -> tuple[Annotations, float, float]:
     if told.samples is None:
         raise ValueError(f"{header}: no number of samples; it says where the last rhythm ends")
     marks = read_annotations(header.with_suffix(".atr"), told.samples)
+    if marks.fs not in (None, told.fs):
+        raise ValueError(f"{header}: {told.fs} Hz, but its annotations count at {marks.fs} Hz")
     return marks, told.fs, told.samples / told.fs
 
 

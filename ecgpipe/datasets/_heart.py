@@ -91,7 +91,7 @@ def dipole(
             first = np.ceil((time - BEFORE) * fs).astype(int)
             index = first[:, None] + window
             away = index / fs - time[:, None]
-            drawn = _paced(pick(waves, rows), _delay(heart, beats)[rows, beat]).dipole(away)
+            drawn = paced(pick(waves, rows), _delay(heart, beats)[rows, beat]).dipole(away)
             where = (rows[:, None, None], np.arange(3)[:, None], index[:, None] + margin)
             total[where] += drawn * breath[rows, beat, None, None]
     return total[..., margin:-margin]
@@ -103,7 +103,7 @@ def _delay(heart: Heart, beats: Beats) -> Float[np.ndarray, "record beat"]:
     return np.clip(0.3 * RATE_DEPENDENCE * change, -0.03, 0.03)
 
 
-def _paced(waves: Waves, delay: Float[np.ndarray, " record"]) -> Waves:
+def paced(waves: Waves, delay: Float[np.ndarray, " record"]) -> Waves:
     """Move T by the delay and ST by half of it."""
     share = np.zeros(waves.centre.shape[1])
     share[PARTS["ST"]] = 0.5

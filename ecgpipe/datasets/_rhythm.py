@@ -111,14 +111,14 @@ def atrial_waves(
     """Draw the dipole of fibrillating and fluttering atria; zero in sinus rhythm."""
     dipole = np.zeros((len(visits.rate), 3, len(time)))
     rows = np.flatnonzero(visits.rhythm == FIBRILLATION)
-    dipole[rows] = _fibrillation(len(rows), time, generator)
+    dipole[rows] = fibrillating_atria(len(rows), time, generator)
     rows = np.flatnonzero(visits.rhythm == FLUTTER)
     since = time - beats.time[rows, :1]
     dipole[rows] = _sawtooth(since / flutter.cycle[rows, None], generator)
     return dipole
 
 
-def _fibrillation(
+def fibrillating_atria(
     records: int, time: Float[np.ndarray, " time"], generator: np.random.Generator
 ) -> Float[np.ndarray, "record axis time"]:
     """Two wavelets of wandering rate and strength; the larger is seen best in V1 and II."""

@@ -3,11 +3,13 @@
 Put the recordings there, or link the folders that hold them. Columns of labels.csv: `record` (path
 of the header without .hea), `patient`, `labels` (codes, separated by ;) and, where known, `age` in
 years, `sex` (female, male), `fold`, `site`, `device`. What labels.csv does not list is left out,
-and named in the report of each shard.
+and named in the report of each shard. A file named as in the PhysioNet Challenge (HR00001, E00001,
+JS00001, A0001, Q0001, S0001, I0001) is taken for that recording: give another one another name.
 """
 
 import csv
 import io
+import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -32,6 +34,7 @@ REQUIRED = ("record", "patient", "labels")
 SUFFIXES = (".hea", ".dat", ".mat")
 UNKNOWN = ("", "na", "n/a", "nan", "none", "unknown")
 SEX = {"female": "female", "f": "female", "male": "male", "m": "male"}
+CHALLENGE = re.compile(r"(HR|E|JS)\d{5}|[AQSI]\d{4}")  # names of the Challenges 2020 and 2021
 STATED = 100.0  # likelihood of a label, in percent
 
 
@@ -101,6 +104,7 @@ def _record(row: dict[str, str], where: str) -> Record:
         fold=_whole(row, "fold", where),
         site=row.get("site") or None,
         device=row.get("device") or None,
+        aliases=(f"challenge:{pure.name}",) if CHALLENGE.fullmatch(pure.name) else (),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ecgpipe import annotations, archives, quality, records, registry, signals
+from ecgpipe import annotations, archives, fingerprints, quality, records, registry, signals
 from ecgpipe.records import Record, Row, Signal
 from ecgpipe.settings import Preparation, build, parse
 
@@ -100,18 +100,19 @@ def prepare(
             found = signals.prepare(signal, preparation, record.unreadable) if whole else []
         except ValueError as error:
             raise ValueError(f"record {record.id}: {error}") from error
-        rows += rows_of(record, found, records.digest(signal), preparation, findings)
+        rows += rows_of(record, signal, found, preparation, findings)
     return rows, findings
 
 
 def rows_of(
     record: Record,
+    signal: Signal,
     found: list[tuple[float, np.ndarray]],
-    digest: str,
     preparation: Preparation,
     findings: Findings,
 ) -> list[Row]:
     """Make the rows of one recording: what each holds, and which rhythms and beats lie in it."""
+    digest, fingerprint = records.digest(signal), fingerprints.fingerprint(signal)
     starts = np.array([start for start, _ in found])
     seconds = preparation.window or preparation.seconds
     rhythms = annotations.shares(record.spans, starts, seconds)
@@ -121,7 +122,7 @@ def rows_of(
         prepared, clipped = records.microvolts(millivolts, record.id)
         if clipped:
             findings.clipped[record.id] = findings.clipped.get(record.id, 0) + clipped
-        rows.append(Row(record, start, prepared, digest, covering, holding))
+        rows.append(Row(record, start, prepared, digest, covering, holding, fingerprint))
     if not rows:
         findings.empty.append(record.id)
     return rows

@@ -83,7 +83,7 @@ def test_a_file_that_changed_after_download_is_refused(fetched, tmp_path):
     later = manifests[1].stat().st_mtime_ns + 10**9
     set_sample(folder / "b.dat", 77)
     os.utime(folder / "b.dat", ns=(later, later))
-    with pytest.raises(ValueError, match="100hz.manifest.csv: 1 files have changed.*b.dat"):
+    with pytest.raises(ValueError, match="signals.manifest.csv: 1 files have changed.*b.dat"):
         make_shard("wfdb_folder", manifests, tmp_path / "shards")
     assert not (tmp_path / "shards").exists()
 

@@ -26,6 +26,7 @@ case "$stage" in
   pretrain|finetune) echo x > "${out%/*}/history.csv"; echo x > "${out%/*}/cost.json" ;;
   table) echo x > "${out%.csv}.tex"; echo x > "${out%.csv}.md" ;;
   figure) echo x > "${out%.pdf}.png" ;;
+  describe) echo x > "${out%.html}.json"; echo x > "${out%/*}/records.png" ;;
 esac
 """
 

@@ -15,6 +15,7 @@ validate(config, "../schemas/study.schema.yaml")
 REVISION = {
     "download": 1,
     "preprocess": 2,
+    "describe": 1,
     "split": 1,
     "audit": 2,
     "draw": 1,

@@ -17,7 +17,7 @@ rule download:
         revision=REVISION["download"],
     shell:
         "python -m ecgpipe download --dataset {wildcards.dataset} --source {wildcards.source} "
-        "{params.mirror} --out {output} &> {log}"
+        "{params.mirror} --lock config/locks/{wildcards.dataset}.csv --out {output} &> {log}"
 
 
 rule preprocess:
