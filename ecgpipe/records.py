@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int16, Int32
+from jaxtyping import Bool, Float, Int8, Int16, Int32
 
 from ecgpipe import hdf5
 from ecgpipe.annotations import NO_BEATS, Beats, Span
@@ -34,6 +34,7 @@ COLUMNS = (
 OF_ROWS = ("start", "rhythms", "beats", "digest")  # what differs between windows of one record
 JSON = ("statements", "rhythms", "beats", "aliases")
 REMEDY = "remove this shard and make it again"
+BLOCK = 1000  # rows written at once
 LARGEST = np.iinfo(np.int16).max  # microvolts, 32.767 mV; the sample -32768 stays unused
 
 
@@ -89,6 +90,9 @@ class Row:
     digest: str  # of the recording as read, see `digest`
     rhythms: dict[str, float] = field(default_factory=dict)  # code: share of the signal it covers
     beats: dict[str, int] = field(default_factory=dict)  # symbol: how many the signal holds
+    fingerprint: Int8[np.ndarray, "piece value"] = field(  # of the recording, see `fingerprints`
+        default_factory=lambda: np.zeros((0, 0), np.int8)
+    )
 
 
 def shard_of(patient: str, shards: int) -> int:
@@ -149,11 +153,13 @@ def write_shard(
         file.attrs["preparation"] = canonical(asdict(preparation))
         file.attrs["sources"] = sources
         signal = file.create_dataset("signal", shape, dtype="<i2")  # contiguous: `read_signals`
-        for place, row in enumerate(rows):
-            signal[place] = row.signal
+        for first in range(0, len(rows), BLOCK):
+            block = rows[first : first + BLOCK]
+            signal[first : first + len(block)] = np.stack([row.signal for row in block])
         for name, values in columns.items():
             file.create_dataset(name, data=_stored(name, values))
         file.create_dataset("waves", data=_waves(rows, preparation))
+        file.create_dataset("fingerprint", data=_fingerprints(rows))
 
 
 def read_table(paths: list[Path]) -> pd.DataFrame:
@@ -180,6 +186,17 @@ def read_waves(path: Path) -> Int32[np.ndarray, "wave 6"]:
     """Read the waves: row, kind (place in WAVES), lead (-1: all), onset, peak, offset (samples)."""
     with hdf5.opened(path, REMEDY) as file:
         return file["waves"][()]
+
+
+def read_fingerprints(paths: list[Path]) -> dict[str, Int8[np.ndarray, "piece value"]]:
+    """Read the fingerprint of every recording, by `dataset:record`."""
+    found: dict[str, np.ndarray] = {}
+    for path in paths:
+        with hdf5.opened(path, REMEDY) as file:
+            names = dict.fromkeys(file["record"][()].tolist())  # in the order of `_fingerprints`
+            named = [f"{file.attrs['dataset']}:{name.decode()}" for name in names]
+            found |= zip(named, file["fingerprint"][()], strict=True)
+    return found
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
@@ -248,10 +265,17 @@ def _read_table(path: Path) -> pd.DataFrame:
             columns[name] = [value.decode() or None for value in columns[name]]
     columns["fold"] = [None if fold < 0 else fold for fold in columns["fold"]]
     for name in JSON:
-        columns[name] = [json.loads(text) for text in columns[name]]
+        parsed = {text: json.loads(text) for text in set(columns[name])}  # windows are alike
+        columns[name] = [parsed[text] for text in columns[name]]
     columns["aliases"] = [tuple(each) for each in columns["aliases"]]
     frame = _frame(columns)
     return frame.assign(digest=columns["digest"], row=np.arange(len(frame)))
+
+
+def _fingerprints(rows: list[Row]) -> Int8[np.ndarray, "recording piece value"]:
+    """Stack the fingerprints, one a recording, in the order of their first rows."""
+    found = {row.record.id: row.fingerprint for row in rows}
+    return np.stack([*found.values()]) if found else np.zeros((0, 0, 0), np.int8)
 
 
 def _waves(rows: list[Row], preparation: Preparation) -> Int32[np.ndarray, "wave 6"]:

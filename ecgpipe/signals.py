@@ -125,7 +125,8 @@ def fit_length(
 ) -> Float[np.ndarray, "lead samples"]:
     """Crop at the end, or pad there with zeros."""
     cropped = millivolts[:, :samples]
-    return np.pad(cropped, ((0, 0), (0, samples - cropped.shape[1])))
+    lacking = samples - cropped.shape[1]
+    return np.pad(cropped, ((0, 0), (0, lacking))) if lacking else cropped
 
 
 def _windows(samples: int, preparation: Preparation) -> list[tuple[int, int]]:

@@ -24,6 +24,8 @@ def table():
             "record": ["a", "b", "c", "a"],
             "patient": ["1", "2", "3", "1"],
             "statements": [{"NORM": 100.0, "SR": 0.0}, {"IMI": 15.0, "ASMI": 0.0}, {}, {"LVH": 50}],
+            "rhythms": [{}, {}, {}, {}],
+            "beats": [{}, {}, {}, {}],
             "fold": [1, 2, 2, None],
             "site": ["0.0", None, "1.0", "0.0"],
         }
@@ -77,13 +79,73 @@ def test_where_keeps_the_allowed_values(table):
         ({"where": {"flod": (1,)}}, "'flod'; records have: dataset"),
         ({"where": {"fold": (1, 7)}}, "fold 7; records have: 1.0, 2.0"),
         ({"datasets": ("here", "nowhere")}, "dataset nowhere"),
-        ({"vocabulary": "snomedd"}, "snomedd.*there are: plain"),
+        ({"vocabulary": "snomedd"}, "snomedd.*there are: aami"),
         ({"least": 3}, "no label is carried by 3"),
     ],
 )
 def test_what_is_not_there_is_refused(table, changed, message):
     with pytest.raises(ValueError, match=message):
         labels.select(table, task(**changed))
+
+
+@pytest.fixture
+def windows():
+    """Six windows of two recordings that are annotated along their time."""
+    rhythms = [{"(N": 1.0}, {"(N": 0.6, "(VT": 0.4}, {"(N": 0.5, "(VT": 0.5}]
+    rhythms += [{"(VT": 0.2, "(VF": 0.1, "(VFIB": 0.2, "(N": 0.5}, {}, {"(AFIB": 1.0}]
+    return pd.DataFrame(
+        {
+            "dataset": ["here"] * 6,
+            "record": ["a", "a", "a", "a", "b", "b"],
+            "patient": ["1", "1", "1", "1", "2", "2"],
+            "statements": [{}] * 6,
+            "rhythms": rhythms,
+            "beats": [{"N": 3}, {"N": 2, "V": 1}, {}, {}, {"F": 1}, {"N": 1}],
+        }
+    )
+
+
+def carried(table, **changed):
+    names, target = labels.targets(table, task(**changed))
+    return [[n for n, positive in zip(names, row, strict=True) if positive] for row in target]
+
+
+def test_a_rhythm_counts_where_it_covers_enough_of_the_window(windows):
+    told = {"vocabulary": "rhythms", "labels": ("AFIB", "SR", "VT")}
+    half = [["SR"], ["SR"], ["SR", "VT"], ["SR"], [], ["AFIB"]]
+    assert carried(windows, **told) == half
+    assert carried(windows, overlap=1.0, **told) == [["SR"], [], [], [], [], ["AFIB"]]
+    assert carried(windows, overlap=0.2, **told)[3] == ["SR", "VT"]
+
+
+def test_rhythms_of_one_label_cover_a_window_together(windows):
+    found = carried(windows, vocabulary="ventricular", labels="va")
+    assert found == [[], [], ["VA"], ["VA"], [], []]
+    apart = carried(windows, vocabulary="ventricular", labels="vt-vfl-vf", overlap=0.3)
+    assert apart[3] == ["VF"]  # (VF and (VFIB
+
+
+def test_a_beat_counts_where_there_is_one(windows):
+    assert carried(windows, vocabulary="aami", labels=("V", "F")) == [[], ["V"], [], [], ["F"], []]
+    found = carried(windows, vocabulary="ventricular", labels="va-ectopic")
+    assert found == [[], ["VA"], ["VA"], ["VA"], [], []]
+
+
+def test_windows_of_no_label_are_dropped_or_kept_as_the_task_says(windows):
+    va = {"vocabulary": "ventricular", "labels": "va"}
+    assert len(labels.select(windows, task(**va))) == 2
+    assert len(labels.select(windows, task(keep_unlabeled=True, **va))) == 6
+
+
+def test_least_counts_records_and_not_their_windows(windows):
+    assert carried(windows, vocabulary="rhythms", labels=("SR",), least=1)[0] == ["SR"]
+    with pytest.raises(ValueError, match="carried by 2 records.*carried by 1 of 2"):
+        labels.targets(windows, task(vocabulary="rhythms", labels=("SR",), least=2))
+
+
+def test_what_is_annotated_is_listed_where_no_label_of_the_task_is(windows):
+    with pytest.raises(ValueError, match=r"none of 2 records .* there are: \(AFIB, F, N"):
+        labels.select(windows[4:], task(vocabulary="ventricular", labels="va"))
 
 
 def test_labels_with_too_few_records_are_left_out_and_so_are_their_records(table):
@@ -120,6 +182,8 @@ def ptbxl():
             "record": rows["ecg_id"].map("{:05d}".format),
             "patient": rows["patient_id"].astype(int).astype(str),
             "statements": rows["scp_codes"].map(ast.literal_eval),
+            "rhythms": [{}] * len(rows),
+            "beats": [{}] * len(rows),
             "fold": rows["strat_fold"],
         }
     )
@@ -197,6 +261,8 @@ def test_targets_of_22000_records_take_less_than_half_a_second():
     codes = np.array(labels.label_names(task(labels="all")))
     chosen = codes[rng.integers(0, len(codes), (22_000, 4))]
     table = pd.DataFrame({"statements": [dict.fromkeys(row, 0.0) for row in chosen.tolist()]})
+    table = table.assign(dataset="here", record=np.arange(len(table)).astype(str))
+    table = table.assign(rhythms=[{"(N": 0.5}] * len(table), beats=[{"N": 2}] * len(table))
     begin = time.perf_counter()
     labels.targets(table, task(labels="all"))
     assert time.perf_counter() - begin < 0.5

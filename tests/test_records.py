@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ecgpipe import records
+from ecgpipe.annotations import Beats, Span
 from ecgpipe.records import Record, Row, Signal, Wave
 from ecgpipe.settings import Preparation, parse
 
@@ -52,6 +53,33 @@ def test_the_table_of_shards_equals_the_table_of_metadata(tmp_path):
     assert table.digest.tolist() == ["dé", "db"]
     assert table[["shard", "row"]].to_numpy().tolist() == [[0, 0], [2, 0]]
     assert table.sex.tolist() == ["female", None]
+
+
+def test_rhythms_and_beats_of_windows_come_back(tmp_path):
+    window = dataclasses.replace(row("a"), start=6.5, rhythms={"(VT": 0.75}, beats={"V": 4, "/": 1})
+    (found,) = records.read_table([write(tmp_path / "0.h5", [window])]).to_dict("records")
+    assert (found["start"], found["digest"]) == (6.5, "da")
+    assert (found["rhythms"], found["beats"]) == ({"(VT": 0.75}, {"V": 4, "/": 1})
+
+
+def test_the_table_of_metadata_tells_every_rhythm_and_counts_the_beats():
+    spans = (Span("(N", 0.0, 3.0), Span("(VT", 3.0, 5.5), Span("(N", 5.5, 9.0))
+    beats = Beats(np.arange(4.0), np.array(list("NNVN")))
+    long = Record("a", "p", Path("a.hea"), spans=spans, beats=beats)
+    (found,) = records.table("toy", [long]).to_dict("records")
+    assert found["rhythms"] == {"(N": 1.0, "(VT": 1.0} and found["beats"] == {"N": 3, "V": 1}
+
+
+def test_the_fingerprint_of_a_recording_is_kept_once_for_all_its_windows(tmp_path):
+    prints = np.arange(12, dtype=np.int8).reshape(2, 2, 3)
+    one, other = (
+        dataclasses.replace(row(name), fingerprint=taken)
+        for name, taken in zip("éb", prints, strict=True)
+    )
+    paths = write(tmp_path / "0.h5", [one, one, other]), write(tmp_path / "1.h5", [])
+    found = records.read_fingerprints(list(paths))
+    assert list(found) == ["toy:é", "toy:b"]
+    np.testing.assert_array_equal(list(found.values()), prints)
 
 
 def test_an_empty_shard_is_allowed(tmp_path):

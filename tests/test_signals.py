@@ -1,6 +1,7 @@
 """Preparing a recording changes its form, never what is in its band."""
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from ecgpipe import signals
 from ecgpipe.records import Signal
 from ecgpipe.settings import Preparation
 
-PREPARATION = Preparation("500hz", 100, 10.0, ("I", "V1"))
+PREPARATION = Preparation(100, 10.0, ("I", "V1"))
 
 
 def sine(fs: float, hertz: float, seconds: float = 10.0) -> np.ndarray:
@@ -99,3 +100,117 @@ def test_a_recording_shorter_than_a_window_is_one_padded_window():
     preparation = dataclasses.replace(PREPARATION, seconds=4.0, window=4.0)
     ((start, millivolts),) = signals.prepare(recording(100.0, 5.0, 3.0), preparation)
     assert start == 0.0 and not millivolts[:, 300:].any()
+
+
+WINDOWS = dataclasses.replace(PREPARATION, seconds=2.0, window=2.0, missing_samples="leave_out")
+
+
+def starts_of(windows: list) -> list[float]:
+    return [round(start, 6) for start, _ in windows]
+
+
+def test_windows_are_cut_between_missing_samples():
+    signal = recording(100.0, 5.0, 12.0)
+    signal.millivolts[0, 310] = np.nan  # a lead of two is enough
+    signal.millivolts[1, 700:705] = np.nan
+    windows = signals.prepare(signal, WINDOWS)
+    assert starts_of(windows) == [0.0, 3.11, 7.05, 9.05]
+    for start, millivolts in windows:
+        begin = round(100 * start)
+        np.testing.assert_array_equal(millivolts, sine(100.0, 5.0, 12.0)[:, begin : begin + 200])
+
+
+def test_missing_samples_of_a_lead_that_is_not_asked_for_take_nothing_away():
+    signal = recording(100.0, 5.0, 6.0)
+    signal.millivolts[0, 310] = np.nan  # V1
+    preparation = dataclasses.replace(WINDOWS, leads=("I",))
+    assert starts_of(signals.prepare(signal, preparation)) == [0.0, 2.0, 4.0]
+
+
+def test_windows_are_cut_between_what_nobody_can_read():
+    unreadable = ((0.0, 1.0), (4.505, 4.995), (11.0, 12.0))
+    windows = signals.prepare(recording(100.0, 5.0, 12.0), WINDOWS, unreadable)
+    assert starts_of(windows) == [1.0, 5.0, 7.0, 9.0]
+
+
+def test_stretches_hold_no_sample_of_what_nobody_can_read(rng):
+    onset = np.sort(rng.uniform(0, 1800, 50))
+    unreadable = [(a, a + length) for a, length in zip(onset, rng.uniform(0, 9, 50), strict=True)]
+    found = signals.stretches(np.zeros((1, 648_000), np.float32), 360.0, unreadable)
+    middle = np.concatenate([np.arange(begin, end) for begin, end in found]) / 360
+    assert not any(((middle > a) & (middle < b)).any() for a, b in unreadable)
+    lost = 1800 - len(middle) / 360
+    joined = sum(e - b for b, e in merged(unreadable))
+    assert joined <= lost < joined + 50 * 2 / 360
+
+
+def merged(intervals: list) -> list:
+    found: list = []
+    for onset, offset in sorted(intervals):
+        if found and onset <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], offset))
+        else:
+            found.append((onset, offset))
+    return [(b, min(e, 1800.0)) for b, e in found]
+
+
+def test_a_piece_shorter_than_a_window_gives_none():
+    signal = recording(100.0, 5.0, 5.0)
+    signal.millivolts[:, [199, 310]] = np.nan
+    assert signals.prepare(signal, WINDOWS, [(3.2, 5.0)]) == []
+
+
+def test_a_whole_recording_that_nobody_can_read_gives_no_window():
+    assert signals.prepare(recording(100.0, 5.0, 6.0), WINDOWS, [(0.0, 6.0)]) == []
+    signal = recording(100.0, 5.0, 1.0)  # shorter than a window, and then some of it is missing
+    signal.millivolts[:, 50] = np.nan
+    assert signals.prepare(signal, WINDOWS) == []
+
+
+def test_what_lies_beyond_a_gap_changes_no_window():
+    preparation = dataclasses.replace(WINDOWS, fs=50, band=(0.5, 20.0))
+    quiet, loud = (recording(128.0, 5.0, 10.0) for _ in range(2))
+    for signal in (quiet, loud):
+        signal.millivolts[:, 640:650] = np.nan
+    loud.millivolts[:, :640] *= 100
+    before, after = (signals.prepare(signal, preparation) for signal in (quiet, loud))
+    assert starts_of(before) == starts_of(after) == [0.0, 2.0, 5.078125, 7.078125]
+    for (_, one), (_, other) in zip(before[2:], after[2:], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("fs", [128.0, 250.0, 257.0, 360.0])
+def test_a_window_starts_where_it_says_at_any_sampling_frequency(fs):
+    signal = recording(fs, 1.0, 20.0)
+    signal.millivolts[:, round(4.3 * fs)] = np.nan
+    windows = signals.prepare(signal, WINDOWS)
+    assert len(windows) == 2 + 7
+    for start, millivolts in windows:
+        time = start + np.arange(200) / 100
+        expected = np.stack([np.sin(2 * np.pi * time), np.cos(2 * np.pi * time)])
+        np.testing.assert_allclose(millivolts[:, 20:-20], expected[:, 20:-20], atol=0.02)
+
+
+def test_every_window_of_a_stretch_is_whole_where_the_frequency_rises():
+    preparation = dataclasses.replace(WINDOWS, fs=250)
+    signal = recording(100.25, 5.0, 7.0)
+    signal.millivolts[:, 200] = np.nan  # before it 200 samples, 0.005 s less than a window
+    assert starts_of(signals.prepare(signal, preparation)) == [2.004988, 4.004988]
+
+
+def test_the_first_lead_that_a_recording_has_is_taken():
+    preparation = dataclasses.replace(PREPARATION, leads=("II|V1|I",))
+    ((_, millivolts),) = signals.prepare(recording(100.0, 5.0), preparation)
+    np.testing.assert_array_equal(millivolts[0], sine(100.0, 5.0)[1])
+    with pytest.raises(ValueError, match=r"missing leads: II\|ECG; the recording has V1, I"):
+        signals.pick_leads(recording(100.0, 5.0), ("II|ECG",), "refuse")
+
+
+def test_a_day_of_one_lead_is_cut_into_windows_within_twenty_seconds(rng):
+    day = rng.normal(0, 0.3, (1, 24 * 3600 * 128)).astype(np.float32)
+    day[0, rng.integers(0, day.shape[1], 100)] = np.nan
+    preparation = Preparation(250, 2.0, ("ECG1",), band=(0.5, 40.0), window=2.0)
+    began = time.perf_counter()
+    windows = signals.prepare(Signal(128.0, ("ECG1",), day), preparation, [(80_000.0, 90_000.0)])
+    assert time.perf_counter() - began < 20
+    assert 39_880 < len(windows) <= 40_000

@@ -1,19 +1,32 @@
 """Look for leaks between train, valid and test, over all datasets and splits of a study."""
 
 import argparse
+import hashlib
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ecgpipe import leaks
-from ecgpipe.records import read_table
+from ecgpipe import fingerprints, leaks
+from ecgpipe.records import read_fingerprints, read_table
 from ecgpipe.splits import EXTERNAL, read_split, write_csv
 
 # what preprocess tells of a shard: numbers, or the records concerned
-SUMMED = ("records", "rows", "seconds", "padded", "cropped", "flat", "clipped", "nan")
-SUMMED += ("unreadable", "empty")
+SUMMED = (
+    "records",
+    "rows",
+    "seconds",
+    "padded",
+    "cropped",
+    "flat",
+    "clipped",
+    "nan",
+    "unreadable",
+    "empty",
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +48,17 @@ def run(
     *, shards: list[Path], splits: list[Path], reports: list[Path], datasets: Path, out: Path
 ) -> None:
     """Write the findings; if one is a leak, write them to `.failed.csv` instead and fail."""
-    table = read_table(shards)
-    write_csv(summarise(reports, table), datasets)
+    table, prints = read_table(shards), read_fingerprints(shards)
+    write_csv(summarise(reports, table, prints), datasets)
     if unsplit := sorted(set(table["dataset"]) - {path.parent.name for path in splits}):
         raise ValueError(f"--shards hold {', '.join(unsplit)}, of which --splits has none")
-    found = leaks.find(table, {name: read_split(of) for name, of in grouped(splits).items()})
+    parts = {name: read_split(of) for name, of in grouped(splits).items()}
+    found = leaks.find(table, fingerprints.copies(prints), parts)
     failed = out.with_suffix(".failed.csv")  # beside: Snakemake deletes what a failed job wrote
     if found["fails"].any():
         write_csv(found, failed)
         raise ValueError(_complaint(found[found["fails"]], failed))
-    log.info("no leak; %d groups of identical signals inside one part", len(found))
+    log.info("no leak; %d groups of identical signals or copies inside one part", len(found))
     write_csv(found, out)
     failed.unlink(missing_ok=True)
 
@@ -59,9 +73,15 @@ def grouped(splits: list[Path]) -> dict[str, dict[str, Path]]:
     }
 
 
-def summarise(reports: list[Path], table: pd.DataFrame) -> pd.DataFrame:
-    """One line a dataset and preparation: what came in, what was left out, what is odd."""
-    lines: dict[tuple[str, str], dict[str, float]] = {}
+def summarise(
+    reports: list[Path], table: pd.DataFrame, prints: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """One line a dataset and preparation: what came in, what was left out, what is odd.
+
+    `digest` names the recordings compared: the SHA-256 of the sorted digests of their samples.
+    `not_compared` had too little signal for a fingerprint; only their samples could be compared.
+    """
+    lines: dict[tuple[str, str], dict[str, Any]] = {}
     for path in reports:
         told = json.loads(path.read_text())
         line = lines.setdefault((told["dataset"], told["preparation"]), dict.fromkeys(SUMMED, 0))
@@ -73,6 +93,9 @@ def summarise(reports: list[Path], table: pd.DataFrame) -> pd.DataFrame:
     for (dataset, _), line in lines.items():
         once = table[table["dataset"] == dataset].drop_duplicates("record")
         line["identical"] = int(once["digest"].duplicated(keep=False).sum())
+        line["not_compared"] = sum(not prints[f"{dataset}:{name}"].any() for name in once["record"])
+        digests = "".join(sorted(set(table.loc[table["dataset"] == dataset, "digest"])))
+        line["digest"] = hashlib.sha256(digests.encode()).hexdigest()
     named = [{"dataset": d, "preparation": p} | line for (d, p), line in lines.items()]
     return pd.DataFrame(named)
 

@@ -168,3 +168,11 @@ def test_a_rule_calls_the_stage_of_its_name(name):
 def test_rules_and_stages_are_the_same_words():
     stages = {path.stem for path in (ROOT / "ecgpipe/stages").glob("[!_]*.py")}
     assert stages == set(BODIES)
+
+
+def test_what_a_run_learns_from_is_not_external_to_it(workflow):
+    task = workflow.folder / "config/tasks/synthetic-all.yaml"
+    (task.parent / "elsewhere.yaml").write_text(task.read_text() + "external: true\n")
+    workflow.study(grids=[STUDY["grids"][1] | {"scored_on": ["elsewhere"]}])
+    with pytest.raises(AssertionError, match="elsewhere is external, but .* learns from synthetic"):
+        workflow.plan()

@@ -11,16 +11,20 @@ def of_runs(pattern):
     return [pattern.format(**vars(run)) for run in RUNS]
 
 
+def trained_on(run):
+    """The datasets that a run, or a pretraining behind it, learns from."""
+    before = sum(map(datasets_of_pretraining, chain_of(run.pretraining)), [])
+    return before + part("tasks", run.task)["datasets"]
+
+
 @cache
 def read_by_study():
     """Dataset, preparation and split of all that is trained, validated or scored on."""
     found = {}
     for run in RUNS:
         preparation = part("pretraining", run.pretraining)["preparation"]
-        trained = sum(map(datasets_of_pretraining, chain_of(run.pretraining)), [])
-        trained += part("tasks", run.task)["datasets"]
         scored = part("tasks", run.scored_on)["datasets"]
-        found |= dict.fromkeys((name, preparation, run.split) for name in trained)
+        found |= dict.fromkeys((name, preparation, run.split) for name in trained_on(run))
         found |= dict.fromkeys(
             (name, preparation, split_scored(run)) for name in scored
         )
@@ -79,5 +83,15 @@ def study_json(wildcards):
         {r.pretraining for r in RUNS if part("pretraining", r.pretraining).get("seeds")}
     )
     chains = {run.pretraining: chain_of(run.pretraining) for run in RUNS}
+    asked = {name for run in RUNS for name in run.conditions}
     told = {"study": told, "rounds": rounds, "shared": shared, "chains": chains}
+    told["conditions"] = {name: part("conditions", name) or {} for name in asked}
     return settings.canonical(told)
+
+
+for run in RUNS:
+    known = set(trained_on(run)) & set(part("tasks", run.scored_on)["datasets"])
+    if part("tasks", run.scored_on).get("external") and known:
+        raise WorkflowError(
+            f"task {run.scored_on} is external, but {run.arm} learns from {', '.join(known)}"
+        )
