@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class Montage:
+    """How the signals of a batch were recorded."""
+
+    fs: int  # Hz
+    leads: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -25,9 +33,14 @@ class Unlabeled:
 
 @dataclass(frozen=True)
 class Pretext:
-    """What pretraining sees: crops, whose they are, and targets if it names tasks."""
+    """What pretraining sees: crops, whose they are, and targets if it names tasks.
+
+    `generator` is the step's own: views, masks and negatives are drawn from it.
+    """
 
     signal: Float[Tensor, "batch lead time"]
     target: Float[Tensor, "batch label"] | None
     patient: Int[Tensor, " batch"]
     index: Int[Tensor, " batch"]
+    montage: Montage
+    generator: Generator

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Int16
 from torch import Generator, Tensor
 
 from ecgpipe import labels, parallel, records, settings
+from ecgpipe.batches import Montage
 from ecgpipe.splits import read_split, with_parts
 
 MILLIVOLTS = 1e-3  # a shard counts microvolts
@@ -23,14 +24,14 @@ class Cohort:
     signal: Int16[Tensor, "record lead time"]
     target: Float[Tensor, "record label"]
     patient: Int[Tensor, " record"]
-    fs: int
+    montage: Montage
 
     def __len__(self) -> int:
         return len(self.signal)
 
     def samples(self, seconds: float) -> int:
         """Turn seconds into samples; a crop is at most as long as a signal."""
-        return min(round(seconds * self.fs), self.signal.shape[-1])
+        return min(round(seconds * self.montage.fs), self.signal.shape[-1])
 
     def random_crops(
         self, index: Int[Tensor, " batch"], length: int, generator: Generator
@@ -82,7 +83,7 @@ def load(
         signal=torch.from_numpy(signal).to(device),
         target=torch.from_numpy(empty if target is None else target).float().to(device),
         patient=torch.from_numpy(codes).to(device),
-        fs=int(attributes[0]["fs"]),
+        montage=Montage(attributes[0]["fs"], attributes[0]["leads"]),
     )
 
 

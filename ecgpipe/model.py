@@ -24,6 +24,9 @@ class Backbone(nn.Module):
     """An encoder: `(batch, lead, time)` to `(batch, token, dim)`, as `trunk(stem(signal))`."""
 
     dim: int  # width of a token
+    causal: bool = False  # the stem gives tokens; the trunk's, one each, have seen no later ones
+    width: int  # of the stem's tokens, where it gives tokens
+    patch: tuple[int, int] | None = None  # leads x samples of a token; the trunk takes any tokens
 
     def stem(self, signal: Float[Tensor, "batch lead time"]) -> Tensor:
         """Turn a signal into whatever the trunk takes."""

@@ -101,9 +101,10 @@ def shard_of(patient: str, shards: int) -> int:
 
 
 def hashed_below(patients: pd.Series, share: float) -> Bool[np.ndarray, " record"]:
-    """Take about this share of the patients: always the same ones, spread over all shards."""
-    taken = {name: _hash(f"share of {name}") < share * 2**48 for name in set(patients)}
-    return np.array([taken[name] for name in patients], bool)
+    """Take about this share of the patients, one at least: the same ones, whatever their shards."""
+    place = {name: _hash(f"share of {name}") for name in set(patients)}
+    limit = max(share * 2**48, min(place.values(), default=0) + 1)
+    return np.array([place[name] < limit for name in patients], bool)
 
 
 def digest(signal: Signal) -> str:

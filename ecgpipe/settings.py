@@ -179,21 +179,29 @@ class Recipe:
             raise ValueError("views weak and strong go together: they show the same unlabeled crop")
 
 
+NOISES = ("white", "baseline_wander", "power_line", "muscle", "baseline_shift", "mix")
+
+
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """How test signals are disturbed before prediction."""
+    """How test signals are disturbed before prediction, in the order in which it happens."""
 
-    noise: str | None = None  # `white`, or recorded: `nstdb/em` is a dataset and its record
-    snr: float | None = None  # dB
-    missing: tuple[str, ...] = ()  # leads set to zero
-    swapped: tuple[tuple[str, str], ...] = ()  # pairs of leads exchanged
+    noise: str | None = None  # of NOISES, or recorded: `nstdb/em` is a dataset and its record
+    snr: float | None = None  # dB, over all leads of a record
+    swapped: tuple[tuple[str, str], ...] = ()  # pairs of electrodes exchanged, such as RA and LA
     gain: float = 1.0
+    fs: int | None = None  # Hz, of a slower recorder; resampled to it and back
+    missing: tuple[str, ...] = ()  # leads set to zero
 
     def __post_init__(self) -> None:
         if (self.noise is None) != (self.snr is None):
             raise ValueError(f"noise {self.noise} and snr {self.snr} go together")
-        if self.noise not in (None, "white") and self.noise.count("/") != 1:
-            raise ValueError(f"noise {self.noise!r}: expected white, or DATASET/RECORD of noise")
+        if self.noise not in (None, *NOISES) and self.noise.count("/") != 1:
+            raise ValueError(
+                f"noise {self.noise!r}: expected {', '.join(NOISES)}, or DATASET/RECORD of noise"
+            )
+        if self.fs is not None and self.fs < 1:
+            raise ValueError(f"fs {self.fs}: expected a sampling frequency in Hz")
 
     @property
     def recorded(self) -> tuple[str, str] | None:

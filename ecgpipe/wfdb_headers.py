@@ -16,7 +16,10 @@ CHANNELS, SAMPLES, FS = 256, 2**31, 100_000.0  # the most a header may claim
 LARGEST, LONGEST = 2**18, 1000  # bytes of a header file, characters of a line of it
 
 TEN = Fraction(32, 3)  # bits: three samples of ten in four bytes
-FORMATS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12, 310: TEN, 311: TEN}  # bits
+FORMATS: dict[int, int | Fraction] = {  # bits of a sample
+    **{16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12},
+    **{310: TEN, 311: TEN},
+}
 
 STORED = re.compile(r"(\d{1,4})(?:x(\d{1,4}))?(?::(\d{1,9}))?(?:\+(\d{1,9}))?")
 GAIN = re.compile(r"([-+.\deE]{1,30})(?:\((-?\d{1,10})\))?(?:/(\S{1,20}))?")

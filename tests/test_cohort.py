@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 import torch
 
+from ecgpipe.batches import Montage
 from ecgpipe.cohort import Cohort, Sampler, are_listed, derive, read_parts
 
 
@@ -11,7 +12,7 @@ def cohort():
     """Signals that count samples, so that a crop shows where it was cut."""
     signal = torch.arange(100, dtype=torch.int16).expand(8, 2, 100).clone()
     table = pd.DataFrame({"record": [str(i) for i in range(8)]})
-    return Cohort(table, signal, torch.zeros(8, 1), torch.arange(8), fs=10)
+    return Cohort(table, signal, torch.zeros(8, 1), torch.arange(8), Montage(10, ("I",)))
 
 
 def test_a_random_crop_is_a_run_of_the_signal_in_millivolts(cohort):

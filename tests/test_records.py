@@ -166,3 +166,10 @@ def test_thirteen_thousand_rows_are_listed_within_a_second(tmp_path):
     began = time.perf_counter()
     assert len(records.read_table([path] * 8)) == 12800
     assert time.perf_counter() - began < 1.0
+
+
+def test_a_share_of_few_patients_is_one_of_them():
+    patients = pd.Series(["a", "b", "b", "c"])
+    taken = records.hashed_below(patients, 0.001)
+    assert patients[taken].nunique() == 1
+    assert not records.hashed_below(patients[:0], 0.5).any()

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, nn
 
 from ecgpipe import fit, inference, model, parallel, provenance, records, registry
-from ecgpipe.batches import Pretext
+from ecgpipe.batches import Montage, Pretext
 from ecgpipe.cohort import Cohort, Sampler, TaskRows, derive, read_rows, read_task
 from ecgpipe.model import Backbone, Classifier
 from ecgpipe.settings import Preparation, Pretraining, Task, build, parse, plugin
@@ -56,7 +56,8 @@ def run(
     attributes = records.read_attributes(shards[0])
 
     torch.manual_seed(derive(seed, 0))  # initial weights
-    network, before = build_model(pretraining, rows, len(attributes["leads"]), start)
+    montage = Montage(attributes["fs"], attributes["leads"])
+    network, before = build_model(pretraining, rows, montage, start)
     name, values = plugin(pretraining.objective, "objective")
     chosen = registry.load("objectives", name)
     objective = chosen.Objective(network, build(chosen.Config, values, f"objective {name}"))
@@ -66,9 +67,7 @@ def run(
     identity = provenance.digest(settings, str(seed), json.dumps(sources, sort_keys=True), *inputs)
     work = build_work(objective, network, pretraining, rows, seed, device, identity)
     state = out.with_suffix(".state")
-    history, cost = fit.fit(
-        work, pretraining.fit, pretraining.rate, seed=derive(seed, 1), state=state
-    )
+    history, cost = fit.fit(work, pretraining.fit, seed=derive(seed, 1), state=state)
     if parallel.rank() == 0:
         metadata = {
             "backbone": before["backbone"],
@@ -102,17 +101,16 @@ def training_rows(
 
 
 def build_model(
-    pretraining: Pretraining, rows: TaskRows, leads: int, start: Path | None
+    pretraining: Pretraining, rows: TaskRows, montage: Montage, start: Path | None
 ) -> tuple[Classifier, dict[str, Any]]:
     """Build a new model, or take the one to go on from; return it with what shaped it so far."""
     if start is None:
         assert pretraining.backbone is not None
-        backbone = model.build_backbone(pretraining.backbone, leads, "pretraining")
+        backbone = model.build_backbone(pretraining.backbone, len(montage.leads), "pretraining")
         return with_head(backbone, rows), {"backbone": pretraining.backbone}
     before, metadata = model.load(start)
     same = before.labels == rows.labels
-    if len(metadata["leads"]) != leads:
-        raise ValueError(f"{start} was trained with leads {metadata['leads']}, not {leads} leads")
+    model.refuse_other_montage(start, metadata, montage)
     return (before if same else with_head(before.backbone, rows)), metadata
 
 
@@ -136,7 +134,8 @@ def build_work(
 ) -> fit.Work:
     """Put the training part on the device and say how progress is judged."""
     train = rows.part == "train"
-    held_out = train & records.hashed_below(rows.table["patient"], HELD_OUT)
+    held_out = train.copy()
+    held_out[train] = records.hashed_below(rows.table.loc[train, "patient"], HELD_OUT)
     learned = rows.load(train & ~held_out, device, "train")
     judged = rows.load(held_out, device, "held-out train")
     sampler = Sampler(len(learned), pretraining.fit.batch, derive(seed, 2))
@@ -169,7 +168,7 @@ def pretext(source: Cohort, index: torch.Tensor, length: int, generator: Generat
     signal = source.random_crops(index, length, generator)
     mine = parallel.share(index)
     target = source.target[mine] if source.target.shape[1] else None
-    return Pretext(signal=signal, target=target, patient=source.patient[mine], index=mine)
+    return Pretext(signal, target, source.patient[mine], mine, source.montage, generator)
 
 
 def judge(
