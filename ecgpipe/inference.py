@@ -1,5 +1,6 @@
-"""What a model says of whole signals: probabilities, averaged over crops."""
+"""What a model makes of whole signals, averaged over crops: probabilities, embeddings."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import ModuleType
 
@@ -9,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgpipe.cohort import Cohort
+from ecgpipe.heads import pool
+from ecgpipe.model import Classifier
 from ecgpipe.scores import Sample, estimate
 
 CROPS = {"cpu": 128, "cuda": 8192}  # in one forward pass: what a cache, or a GPU, holds
@@ -20,11 +23,32 @@ def autocast(device: torch.device, mixed: bool = True) -> AbstractContextManager
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed and native)
 
 
-@torch.inference_mode()
 def probabilities(
     model: nn.Module, cohort: Cohort, seconds: float, stride: float
 ) -> Float[Tensor, "record label"]:
     """Average the probabilities of all crops of each signal, crops `stride` seconds apart."""
+    return _over_crops(model, lambda crops: model(crops).float().sigmoid(), cohort, seconds, stride)
+
+
+def embeddings(
+    model: Classifier, cohort: Cohort, seconds: float, stride: float
+) -> Float[Tensor, "record pooled"]:
+    """Average what the encoder makes of all crops of each signal: its tokens' maximum and mean."""
+
+    def encode(crops: Tensor) -> Tensor:
+        return pool(model.backbone(crops).float(), "max_mean")
+
+    return _over_crops(model, encode, cohort, seconds, stride)
+
+
+@torch.inference_mode()
+def _over_crops(
+    model: nn.Module,
+    say: Callable[[Tensor], Tensor],
+    cohort: Cohort,
+    seconds: float,
+    stride: float,
+) -> Float[Tensor, "record said"]:
     was_training = model.training
     model.eval()
     length, step = cohort.samples(seconds), cohort.samples(stride)
@@ -33,8 +57,7 @@ def probabilities(
     means = []
     for first in range(0, len(cohort), per_pass):
         tiles = cohort.tiles(slice(first, first + per_pass), length, step)
-        logits = model(tiles.flatten(0, 1))
-        means.append(logits.float().sigmoid().unflatten(0, tiles.shape[:2]).mean(dim=1))
+        means.append(say(tiles.flatten(0, 1)).unflatten(0, tiles.shape[:2]).mean(dim=1))
     model.train(was_training)
     return torch.cat(means)
 

@@ -83,6 +83,15 @@ def mean(values: Tensor) -> Tensor:
     return values
 
 
+def gather(values: Tensor) -> Tensor:
+    """Put the shares of all processes together again; gradients find their way back."""
+    if size() == 1:
+        return values
+    whole = values.new_zeros((size(), *values.shape))
+    whole[rank()] = values
+    return _Sum.apply(whole).flatten(0, 1)
+
+
 class _Sum(torch.autograd.Function):
     """Sum over the processes; the gradient of a sum is summed back."""
 

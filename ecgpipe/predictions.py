@@ -5,11 +5,12 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float16
 
 from ecgpipe import hdf5
 
 REMEDY = "remove it and predict again"
+EMBEDDING = "clean/embedding"
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,16 @@ class Predictions:
         return Predictions(labels=self.labels, **taken)
 
 
-def write(path: Path, conditions: dict[str, Predictions], attributes: dict[str, str]) -> None:
-    """Write every condition's predictions beside and rename."""
+def write(
+    path: Path,
+    conditions: dict[str, Predictions],
+    attributes: dict[str, str],
+    embedding: Float[np.ndarray, "test pooled"] | None = None,
+) -> None:
+    """Write every condition's predictions beside and rename.
+
+    An embedding is kept in half precision: 2 bytes a number, so 2 MB for 2,000 records of 512.
+    """
     with hdf5.written(path) as file:
         file.attrs.update(attributes)
         for condition, predictions in conditions.items():
@@ -49,6 +58,9 @@ def write(path: Path, conditions: dict[str, Predictions], attributes: dict[str, 
                 group[field.name] = (
                     values.astype(h5py.string_dtype()) if values.dtype.kind in "OUT" else values
                 )
+        if embedding is not None:
+            highest = float(np.finfo(np.float16).max)
+            file[EMBEDDING] = embedding.clip(-highest, highest).astype(np.float16)
 
 
 def read(path: Path, condition: str = "clean") -> Predictions:
@@ -65,6 +77,12 @@ def read(path: Path, condition: str = "clean") -> Predictions:
             if field.name != "labels"
         }
         return Predictions(labels=tuple(group.attrs["labels"]), **columns)
+
+
+def read_embedding(path: Path) -> Float16[np.ndarray, "test pooled"] | None:
+    """Read what a frozen encoder makes of the test records, row by row as `of("test")`, if kept."""
+    with hdf5.opened(path, REMEDY) as file:
+        return file[EMBEDDING][()] if EMBEDDING in file else None
 
 
 def conditions(path: Path) -> list[str]:

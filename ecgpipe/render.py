@@ -4,13 +4,16 @@ import dataclasses
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ecgpipe import studies
+from ecgpipe.settings import Condition, build
 from ecgpipe.studies import Run, Study
 
-SOURCES = ("scores", "comparisons", "costs", "histories", "predictions", "records")
+COLLECTED = ("scores", "comparisons", "costs", "histories")
+SOURCES = (*COLLECTED, "conditions", "predictions", "records")
 PLACE = ["task", "split", "scored_on"]  # where a score stands; a panel of a figure
 
 
@@ -23,6 +26,7 @@ class Needs:
     comparisons: pd.DataFrame | None = None
     costs: pd.DataFrame | None = None
     histories: pd.DataFrame | None = None
+    conditions: dict[str, Condition] | None = None
     predictions: tuple[tuple[Run, Path], ...] = ()
     shards: tuple[Path, ...] = ()
 
@@ -36,23 +40,36 @@ class Needs:
 
 def gather(
     wanted: tuple[str, ...],
-    study: Study,
+    told: dict[str, Any],
     results: Path,
     tables: dict[str, Path | None],
     shards: Iterable[Path] = (),
 ) -> Needs:
-    """Read what a plug-in's `NEEDS` names, and nothing else."""
+    """Read what a plug-in's `NEEDS` names, and nothing else; `told` are the stage's settings."""
     if unknown := sorted(set(wanted) - set(SOURCES)):
         raise ValueError(f"NEEDS names {', '.join(unknown)}; allowed: {', '.join(SOURCES)}")
     if absent := [name for name in wanted if name in tables and tables[name] is None]:
         raise ValueError(f"NEEDS names {', '.join(absent)}: give --{' --'.join(absent)}")
+    study = build(Study, told["study"], "--settings: study")
     shards = tuple(sorted(shards)) if "records" in wanted else ()
     if "records" in wanted and not shards:
         raise ValueError("NEEDS names records: give --shards")
     frames = {name: read_table(path) for name, path in tables.items() if path and name in wanted}
     runs = studies.runs(study) if "predictions" in wanted else []
     paths = [results / run.folder / "predictions" / f"{run.scored_on}.h5" for run in runs]
-    return Needs(study, predictions=tuple(zip(runs, paths, strict=True)), shards=shards, **frames)
+    predictions = tuple(zip(runs, paths, strict=True))
+    conditions = read_conditions(told) if "conditions" in wanted else None
+    return Needs(study, conditions=conditions, predictions=predictions, shards=shards, **frames)
+
+
+def read_conditions(told: dict[str, Any]) -> dict[str, Condition]:
+    """Read how each condition of the study disturbs the signals."""
+    if "conditions" not in told:
+        raise ValueError("NEEDS names conditions: --settings must tell each one's settings")
+    return {
+        name: build(Condition, values, f"config/conditions/{name}.yaml")
+        for name, values in told["conditions"].items()
+    }
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -73,9 +90,12 @@ def own_scores(scores: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
     return kept.assign(arm=arm_of(kept))
 
 
-def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
-    """Average over seeds: the mean, the seeds' deviation, the mean interval of patients."""
-    by = ["arm", *PLACE, "budget", "metric", "label"]
+def over_seeds(scores: pd.DataFrame, apart: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Average over seeds: the mean, the seeds' deviation, the mean interval of patients.
+
+    What differs in the columns `apart` is averaged apart.
+    """
+    by = ["arm", *PLACE, "budget", *apart, "metric", "label"]
     return scores.groupby(by, sort=False, as_index=False).agg(
         mean=("value", "mean"),
         seed_sd=("value", "std"),
@@ -96,12 +116,18 @@ def budget_order(budgets: Iterable[str]) -> list[str]:
     """Order budgets from least to most labeling: shots, then records, then fractions."""
 
     def key(budget: str) -> tuple[int, float]:
-        found = re.fullmatch(r"(\d+\.?\d*)(-shot|-records|)", budget)
-        if not found:
-            raise ValueError(f"budget {budget!r}; expected such as 0.05, 10-shot or 500-records")
-        return ("-shot", "-records", "").index(found[2]), float(found[1])
+        amount, kind = part_budget(budget)
+        return ("-shot", "-records", "").index(kind), amount
 
     return sorted(set(budgets), key=key)
+
+
+def part_budget(budget: str) -> tuple[float, str]:
+    """Part a budget into its amount and its kind: `-shot`, `-records`, or none of a fraction."""
+    found = re.fullmatch(r"(\d+\.?\d*)(-shot|-records|)", budget)
+    if not found:
+        raise ValueError(f"budget {budget!r}; expected such as 0.05, 10-shot or 500-records")
+    return float(found[1]), found[2]
 
 
 def budget_label(budget: str) -> str:
@@ -144,8 +170,8 @@ def place_labels(study: Study) -> dict[tuple[str, str, str], str]:
 def arm_labels(study: Study) -> dict[str, str]:
     """Shorten the arms' names to what tells them apart, in the order of the study."""
     runs = studies.runs(study)
-    pretrainings = _distinct(list(dict.fromkeys(run.pretraining for run in runs)))
-    recipes = _distinct(list(dict.fromkeys(run.recipe for run in runs)))
+    pretrainings = distinct(list(dict.fromkeys(run.pretraining for run in runs)))
+    recipes = distinct(list(dict.fromkeys(run.recipe for run in runs)))
     labels = {}
     for run in runs:
         pair = (pretrainings[run.pretraining], recipes[run.recipe])
@@ -155,11 +181,7 @@ def arm_labels(study: Study) -> dict[str, str]:
     return labels
 
 
-def _places(frame: pd.DataFrame) -> Iterable[tuple[str, str, str]]:
-    return zip(*(frame[column] for column in PLACE), strict=True)
-
-
-def _distinct(names: list[str]) -> dict[str, str]:
+def distinct(names: list[str]) -> dict[str, str]:
     """Drop the words that all names share: `none-resnet`, `cpc-resnet` to `none`, `cpc`."""
     words = [name.split("-") for name in names]
     for cut in (slice(1, None), slice(None, -1)):
@@ -167,3 +189,13 @@ def _distinct(names: list[str]) -> dict[str, str]:
         while min(map(len, words)) > 1 and len({word[end] for word in words}) == 1 < len(names):
             words = [word[cut] for word in words]
     return {name: "-".join(word).replace("_", "-") for name, word in zip(names, words, strict=True)}
+
+
+def untrained(costs: pd.DataFrame) -> set[str]:
+    """Name the pretrainings that learnt nothing: networks as they were initialised."""
+    pretraining = costs[costs["stage"] == "pretrain"]
+    return set(pretraining.loc[pretraining["steps"] == 0, "pretraining"])
+
+
+def _places(frame: pd.DataFrame) -> Iterable[tuple[str, str, str]]:
+    return zip(*(frame[column] for column in PLACE), strict=True)

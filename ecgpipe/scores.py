@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int
 
 from ecgpipe.predictions import Predictions
 
@@ -89,19 +89,42 @@ def estimate(metric: ModuleType, sample: Sample) -> Float[np.ndarray, " score"]:
     return replicate(metric, sample, np.ones((1, len(sample.target))))[0]
 
 
-def table(
-    metrics: dict[str, ModuleType],
-    test: Predictions,
-    threshold: Float[np.ndarray, " label"],
-    *,
-    each_label: bool,
-) -> pd.DataFrame:
-    """One line a score with its interval; `each_label` or the macro scores only."""
+@dataclass(frozen=True)
+class Measured:
+    """A metric on the test part as it is, and on every resample of its patients; macro first."""
+
+    value: Float[np.ndarray, " score"]
+    replicates: Float[np.ndarray, "resample score"]
+
+
+def measure(
+    metrics: dict[str, ModuleType], test: Predictions, threshold: Float[np.ndarray, " label"]
+) -> dict[str, Measured]:
+    """Score the test part with every metric, on the same resamples of its patients."""
     sample = Sample(test.target, test.probability, threshold)
     weight = resample_patients(test.patient)
-    tables = [_lines(name, metric, sample, weight, test.labels) for name, metric in metrics.items()]
-    scores = pd.concat(tables, ignore_index=True)
-    return scores if each_label else scores[scores["label"] == MACRO]
+    return {
+        name: Measured(estimate(metric, sample), replicate(metric, sample, weight))
+        for name, metric in metrics.items()
+    }
+
+
+def table(measured: dict[str, Measured], test: Predictions) -> pd.DataFrame:
+    """One line a score, the macro score's and then the labels', with its interval."""
+    positives = test.target.sum(axis=0)
+    tables = [_lines(name, scored, positives, test.labels) for name, scored in measured.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def change_table(disturbed: dict[str, Measured], clean: dict[str, Measured]) -> pd.DataFrame:
+    """One line a metric: how the macro score of the same records changed from `clean`, paired."""
+    lines = []
+    for name, scored in disturbed.items():
+        paired = pd.Series(scored.replicates[:, 0] - clean[name].replicates[:, 0])
+        low, high = paired.quantile(INTERVAL)
+        change = scored.value[0] - clean[name].value[0]
+        lines.append((name, MACRO, change, low, high))
+    return pd.DataFrame(lines, columns=["metric", "label", "change", "change_low", "change_high"])
 
 
 def judge_difference(
@@ -126,25 +149,20 @@ def correct_holm(p: Float[np.ndarray, " comparison"]) -> Float[np.ndarray, " com
 
 
 def _lines(
-    name: str,
-    metric: ModuleType,
-    sample: Sample,
-    weight: Float[np.ndarray, "resample record"],
-    labels: tuple[str, ...],
+    name: str, scored: Measured, positives: Int[np.ndarray, " label"], labels: tuple[str, ...]
 ) -> pd.DataFrame:
-    value = estimate(metric, sample)
-    low, high = pd.DataFrame(replicate(metric, sample, weight)).quantile(INTERVAL).to_numpy()
-    absent = int(np.isnan(value[1:]).sum())
-    single = metric.PER == "record"
+    low, high = pd.DataFrame(scored.replicates).quantile(INTERVAL).to_numpy()
+    absent = int(np.isnan(scored.value[1:]).sum())
+    single = len(scored.value) == 1  # a metric per record
     return pd.DataFrame(
         {
             "metric": name,
             "label": [MACRO] if single else [MACRO, *labels],
-            "value": value,
+            "value": scored.value,
             "low": low,
             "high": high,
             # labels averaged, or positives of the label
-            "n": [len(labels) - absent, *([] if single else sample.target.sum(axis=0))],
-            "absent": [absent, *([] if single else np.isnan(value[1:]).astype(int))],
+            "n": [len(labels) - absent, *([] if single else positives)],
+            "absent": [absent, *([] if single else np.isnan(scored.value[1:]).astype(int))],
         }
     )

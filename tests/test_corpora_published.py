@@ -149,7 +149,7 @@ def test_one_recording_under_two_patients_fails_the_audit(unpacked):
     table = records.table("code15", list(exams.values()))
     table["digest"] = [records.digest(read(unpacked, "code15", exam)) for exam in exams]
     parts = pd.DataFrame({"dataset": "code15", "patient": table["patient"].unique()})
-    leak = leaks.find(table, {"standard": parts.assign(part="train")})
+    leak = leaks.find(table, {}, {"standard": parts.assign(part="train")})
     assert leak["records"].tolist() == ["code15:52 code15:887305"]
     assert leak["kind"].tolist() == ["signal"] and leak["fails"].all()
 

@@ -45,3 +45,15 @@ def test_a_part_is_taken_from_every_column(written):
 def test_an_unknown_condition_is_answered_with_those_there_are(written):
     with pytest.raises(KeyError, match="no condition 'mains'; there are: clean, noisy"):
         predictions.read(written[0], "mains")
+
+
+def test_an_embedding_of_the_test_records_is_kept_beside_in_half_precision(written, rng):
+    path, one = written
+    assert predictions.read_embedding(path) is None
+    embedding = 100 * rng.normal(size=(3, 4))
+    embedding[0, 0] = 1e9  # more than half precision holds
+    predictions.write(path, {"clean": one}, {}, embedding)
+    kept = predictions.read_embedding(path)
+    assert kept.dtype == np.float16 and kept[0, 0] == np.finfo(np.float16).max
+    np.testing.assert_allclose(kept.ravel()[1:], embedding.ravel()[1:], rtol=1e-3)
+    np.testing.assert_array_equal(predictions.read(path).probability, one.probability)

@@ -1,13 +1,20 @@
+from dataclasses import asdict
+
 import pandas as pd
 import pytest
 
 from ecgpipe import render
+from ecgpipe.settings import Condition
 from ecgpipe.studies import Grid, Study
 
 
 def study(pretrainings, recipes, **other):
     grid = {"tasks": ("a",), "splits": ("standard",), "budgets": ("1.0",), "seeds": (0,), **other}
     return Study("s", (Grid(pretrainings, recipes, **grid),), (), ())
+
+
+def told(pretrainings, recipes):
+    return {"study": asdict(study(pretrainings, recipes))}
 
 
 def scores(values, **columns):
@@ -89,7 +96,7 @@ def test_the_largest_budget_is_taken_place_by_place():
 def test_only_what_is_needed_is_read(tmp_path):
     scores([0.7]).to_csv(tmp_path / "scores.csv", index=False)
     given = {"scores": tmp_path / "scores.csv", "costs": tmp_path / "absent.csv"}
-    needs = render.gather(("scores",), study(("p",), ("r",)), tmp_path, given)
+    needs = render.gather(("scores",), told(("p",), ("r",)), tmp_path, given)
     assert needs.scores["budget"].tolist() == ["1.0"]
     with pytest.raises(ValueError, match="costs was not given"):
         needs.table("costs")
@@ -97,13 +104,21 @@ def test_only_what_is_needed_is_read(tmp_path):
 
 def test_a_need_that_was_not_given_names_its_option(tmp_path):
     with pytest.raises(ValueError, match="--costs"):
-        render.gather(("costs",), study(("p",), ("r",)), tmp_path, {"costs": None})
+        render.gather(("costs",), told(("p",), ("r",)), tmp_path, {"costs": None})
     with pytest.raises(ValueError, match="--shards"):
-        render.gather(("records",), study(("p",), ("r",)), tmp_path, {})
+        render.gather(("records",), told(("p",), ("r",)), tmp_path, {})
 
 
 def test_predictions_are_found_below_results(tmp_path):
-    needs = render.gather(("predictions",), study(("p",), ("r",)), tmp_path, {})
+    needs = render.gather(("predictions",), told(("p",), ("r",)), tmp_path, {})
     (run, path) = needs.predictions[0]
     assert run.arm == "p + r"
     assert path == tmp_path / "runs/p/r/a/standard/1.0/0/predictions/a.h5"
+
+
+def test_conditions_are_those_that_the_settings_tell(tmp_path):
+    given = told(("p",), ("r",)) | {"conditions": {"loud": {"noise": "white", "snr": 6}}}
+    needs = render.gather(("conditions",), given, tmp_path, {})
+    assert needs.conditions == {"loud": Condition(noise="white", snr=6.0)}
+    with pytest.raises(ValueError, match="--settings must tell"):
+        render.gather(("conditions",), told(("p",), ("r",)), tmp_path, {})

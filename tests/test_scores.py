@@ -1,5 +1,7 @@
 """Thresholds, the bootstrap of patients, intervals, differences and corrections."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -30,7 +32,7 @@ def auroc():
 
 def table(predictions, **metrics):
     threshold = scores.choose_thresholds(predictions.target, predictions.probability)
-    return scores.table(metrics, predictions, threshold, each_label=True)
+    return scores.table(scores.measure(metrics, predictions, threshold), predictions)
 
 
 def test_no_other_threshold_has_a_better_f_beta(predictions):
@@ -82,6 +84,21 @@ def test_the_interval_has_the_width_that_theory_gives(predictions):
     error = (predictions.probability[:, 0] - predictions.target[:, 0]) ** 2
     of_patients = stats.sem(error.reshape(150, 2).mean(axis=1))
     assert line["high"] - line["low"] == pytest.approx(2 * 1.96 * of_patients, rel=0.1)
+
+
+def test_the_interval_of_a_change_is_that_of_paired_differences(predictions):
+    brier = {"brier": registry.load("metrics", "brier")}
+    target, clean = predictions.target[:, :1], predictions.probability[:, :1]
+    worse = (0.8 * clean + 0.2 * np.random.default_rng(1).random(clean.shape)).astype(np.float32)
+    both = [
+        replace(predictions, labels=("a",), target=target, probability=probability)
+        for probability in (worse, clean)
+    ]
+    line = scores.change_table(*(scores.measure(brier, one, np.zeros(1)) for one in both)).iloc[0]
+    change = ((worse - target) ** 2 - (clean - target) ** 2)[:, 0]
+    assert line["change"] == pytest.approx(change.mean(), rel=1e-4)
+    of_patients = stats.sem(change.reshape(150, 2).mean(axis=1))
+    assert line["change_high"] - line["change_low"] == pytest.approx(3.92 * of_patients, rel=0.1)
 
 
 def test_the_macro_score_skips_a_label_where_its_positives_are_lost():

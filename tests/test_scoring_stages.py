@@ -29,6 +29,7 @@ STUDY = {
     ],
 }
 COLUMNS = ["condition", "metric", "label", "value", "low", "high", "n", "absent"]
+CHANGE = ["change", "change_low", "change_high"]
 CHAINS = {grid_name: [grid_name] for grid in STUDY["grids"] for grid_name in grid["pretrainings"]}
 TOLD = {"rounds": {"full": 1, "probe": 2}, "shared": [], "chains": CHAINS}
 SETTINGS = json.dumps({"study": STUDY} | TOLD)
@@ -120,7 +121,7 @@ def test_every_label_is_scored_under_clean_and_the_macro_score_elsewhere(evaluat
     assert set(evaluated["metric"]) == set(registry.names("metrics"))
     assert auroc[auroc["condition"] == "clean"]["label"].tolist() == ["macro", *LABELS]
     assert auroc[auroc["condition"] == "noisy"]["label"].tolist() == ["macro"]
-    assert list(evaluated) == COLUMNS
+    assert list(evaluated) == COLUMNS + CHANGE
 
 
 def test_scores_are_those_of_the_test_part(evaluated):
@@ -138,6 +139,15 @@ def test_a_condition_moves_no_threshold(evaluated):
     expected = ((noisy.probability >= threshold) != noisy.target).mean()
     found = table.loc[("noisy", "hamming_loss", "macro"), "value"]
     assert float(found) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_condition_is_scored_beside_clean(evaluated):
+    macro = evaluated[evaluated["label"] == "macro"].set_index(["metric", "condition"])
+    clean, noisy = macro.loc[("auroc", "clean")], macro.loc[("auroc", "noisy")]
+    assert list(clean[CHANGE]) == ["", "", ""]
+    change, low, high = noisy[CHANGE].astype(float)
+    assert change == pytest.approx(float(noisy["value"]) - float(clean["value"]), abs=2e-6)
+    assert low < change < high < 0
 
 
 def test_every_run_and_condition_is_collected(results):

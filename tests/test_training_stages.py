@@ -138,6 +138,37 @@ def test_predictions_cover_valid_and_test_under_every_condition(stages, random):
     assert json.loads(predictions.attributes(out)["revision"])["predict"] == 1
 
 
+def signals_of(shards, names):
+    """Read the named records in millivolts."""
+    from ecgpipe import records
+
+    table = records.read_table(shards).set_index("record").loc[list(names)]
+    pairs = zip(table["shard"], table["row"], strict=True)
+    rows = [records.read_signals(shards[shard])[row] for shard, row in pairs]
+    return torch.tensor(np.array(rows) / 1000, dtype=torch.float32)
+
+
+def test_test_records_are_embedded_where_the_encoder_was_frozen(stages, random):
+    from ecgpipe import model, predictions
+
+    frozen = stages.finetune("probe/checkpoint.safetensors", random, adapter={"name": "probe"})
+    out = stages.predict("frozen.h5", frozen)
+    signal = signals_of(stages.made["shards"], predictions.read(out).of("test").record)
+    backbone = model.load(random)[0].eval().backbone
+    with torch.no_grad():  # crops of 2 s, 1 s apart, at 50 Hz
+        tokens = torch.stack([backbone(signal[..., at : at + 100]) for at in (0, 50, 100)])
+    expected = torch.cat([tokens.amax(dim=2), tokens.mean(dim=2)], dim=2).mean(dim=0)
+    embedded = predictions.read_embedding(out)
+    np.testing.assert_allclose(embedded, expected, rtol=2e-3, atol=2e-3)
+
+
+def test_an_encoder_that_learnt_is_not_embedded(stages, random):
+    from ecgpipe import predictions
+
+    full = stages.finetune("full/checkpoint.safetensors", random)
+    assert predictions.read_embedding(stages.predict("p.h5", full)) is None
+
+
 def test_training_beats_chance_on_patients_never_seen(stages, random):
     from sklearn.metrics import roc_auc_score
 

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -91,9 +92,12 @@ def grid(
     return made, made.subplots(rows, columns, squeeze=False, **shared)
 
 
-def looks(needs: Needs) -> dict[str, dict]:
-    """Give every arm of the study its label, colour, marker and dash."""
-    return {
+def looks(needs: Needs, shown: Iterable[str] | None = None) -> dict[str, dict]:
+    """Give every arm of the study its label, colour, marker and dash; only those `shown`, if told.
+
+    An arm looks the same whichever others are shown.
+    """
+    every = {
         arm: {
             "label": label,
             "color": COLOURS[index % len(COLOURS)],
@@ -102,11 +106,30 @@ def looks(needs: Needs) -> dict[str, dict]:
         }
         for index, (arm, label) in enumerate(arm_labels(needs.study).items())
     }
+    arms = set(every if shown is None else shown)
+    return {arm: look for arm, look in every.items() if arm in arms}
 
 
 def line(look: dict) -> dict:
     """Take what a line without markers looks like."""
     return {key: value for key, value in look.items() if key != "marker"}
+
+
+def minus(number: str) -> str:
+    """Write a number with the sign that print has, not a hyphen."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
+def dot(look: dict) -> dict:
+    """Take what a single point with its interval looks like."""
+    marked = {key: value for key, value in look.items() if key != "linestyle"}
+    return {**marked, "linestyle": "none", "elinewidth": 0.8}
+
+
+def bars(means: pd.DataFrame) -> np.ndarray:
+    """Give the lengths of the intervals below and above means, as `errorbar` takes them."""
+    mean, low, high = (means[name].to_numpy(float) for name in ("mean", "low", "high"))
+    return np.array([mean - low, high - mean])
 
 
 def legend(made: Figure, shown: Iterable[dict], markers: bool = True) -> None:
@@ -129,9 +152,9 @@ def said(text: str) -> Sheet:
     return made
 
 
-def ruled(panel: Axes) -> None:
-    """Rule faint lines across a panel, behind what is drawn."""
-    panel.grid(axis="y", color=FAINT, linewidth=0.4)
+def ruled(panel: Axes, axis: Literal["x", "y"] = "y") -> None:
+    """Rule faint lines at an axis's ticks, behind what is drawn."""
+    panel.grid(axis=axis, color=FAINT, linewidth=0.4)
     panel.set_axisbelow(True)
 
 

@@ -74,7 +74,7 @@ def _matrix(panel: Axes, pairs: pd.DataFrame, arms: list[str], labels: list[str]
 
 def signed(difference: float) -> str:
     """Write a difference with its sign, as printed."""
-    return f"{difference:+.3f}".replace("-", "\N{MINUS SIGN}")
+    return _style.minus(f"{difference:+.3f}")
 
 
 def _mix(colour: tuple[float, float, float], strength: float) -> np.ndarray:

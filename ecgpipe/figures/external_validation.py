@@ -1,5 +1,6 @@
 """External validation: macro AUROC where a model was trained, and on records from elsewhere."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,21 +20,29 @@ def draw(needs: Needs) -> Figure:
     """
     scores = largest_budget(own_scores(needs.table("scores"), [METRIC]))
     means = over_seeds(scores[scores["label"] == "macro"])
-    groups = list(means.groupby(["task", "split"], sort=False))
-    looks = _style.looks(needs)
-    heights = [lines["scored_on"].nunique() for _, lines in groups]
-    made = _style.Sheet(
-        figsize=(_style.DOUBLE, 0.6 * len(groups) + 0.26 * sum(heights)), layout="constrained"
-    )
-    panels = made.subplots(
-        len(groups), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights}
-    )
-    for panel, ((task, split), lines) in zip(panels.flat, groups, strict=True):
-        _panel(panel, lines, looks)
+    groups = {
+        name: lines
+        for name, lines in means.groupby(["task", "split"], sort=False)
+        if lines["scored_on"].nunique() > 1
+    }
+    if not groups:
+        return _style.said("no model was scored on a task besides its own")
+    looks = _style.looks(needs, shown=(arm for lines in groups.values() for arm in lines["arm"]))
+    heights = [_height(lines) for lines in groups.values()]
+    made = _style.Sheet(figsize=(_style.DOUBLE, 0.4 + sum(heights)), layout="constrained")
+    panels = made.subplots(len(groups), 1, squeeze=False, sharex=True, height_ratios=heights)
+    for panel, ((task, split), lines) in zip(panels.flat, groups.items(), strict=True):
+        _panel(panel, lines, {a: look for a, look in looks.items() if a in set(lines["arm"])})
         panel.set_title(f"trained on {task}" + ("" if split == "standard" else f", {split}"))
-    panels[-1, 0].set_xlabel("macro AUROC, 95 % interval of patients")
+    panels[-1, 0].set_xlabel("macro AUROC")
     _style.legend(made, looks.values())
     return made
+
+
+def _height(lines: pd.DataFrame) -> float:
+    """Give the inches of a panel: each task's name takes two lines, each arm one."""
+    each = max(0.28, 0.085 * (lines["arm"].nunique() + 1))
+    return 0.2 + each * lines["scored_on"].nunique()
 
 
 def _panel(panel: Axes, lines: pd.DataFrame, looks: dict[str, dict]) -> None:
@@ -43,16 +52,16 @@ def _panel(panel: Axes, lines: pd.DataFrame, looks: dict[str, dict]) -> None:
     offsets = _style.dodge(len(looks), width=0.6)
     for offset, (arm, look) in zip(offsets, looks.items(), strict=True):
         of_arm = lines[lines["arm"] == arm].set_index("scored_on").reindex(places)
-        down = [place + offset for place in range(len(places))]
-        bars = [of_arm["mean"] - of_arm["low"], of_arm["high"] - of_arm["mean"]]
-        marked = {key: value for key, value in look.items() if key != "linestyle"}
-        panel.errorbar(of_arm["mean"], down, xerr=bars, **marked, linestyle="none", elinewidth=0.8)
+        down = np.arange(len(places)) + offset
+        panel.errorbar(of_arm["mean"], down, xerr=_style.bars(of_arm), **_style.dot(look))
     counted = lines.groupby("scored_on")[["n", "absent"]].max()
     panel.set_yticks(range(len(places)), [_name(place, counted.loc[place]) for place in places])
-    panel.set_ylim(len(places) - 0.4, -0.6)
-    panel.axvline(0.5, color=_style.GREY, linewidth=0.6, linestyle=(0, (2, 2)))
-    panel.grid(axis="x", color=_style.FAINT, linewidth=0.4)
-    panel.set_axisbelow(True)
+    panel.set_ylim(len(places) - 0.5, -0.5)
+    panel.tick_params(axis="y", length=0)
+    panel.set_ylabel("scored on")
+    if own.any():  # the task's own records stand above the line
+        panel.axhline(0.5, color=_style.FAINT, linewidth=0.6)
+    _style.ruled(panel, axis="x")
 
 
 def _name(place: str, counted: pd.Series) -> str:

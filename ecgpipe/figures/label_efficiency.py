@@ -55,8 +55,8 @@ def _panel(panel: Axes, lines: pd.DataFrame, looks: dict[str, dict]) -> None:
     for offset, (arm, look) in zip(offsets, looks.items(), strict=True):
         own = lines[lines["arm"] == arm].set_index("budget").reindex(budgets)
         across = np.arange(len(budgets)) + offset
-        bars = [own["mean"] - own["low"], own["high"] - own["mean"]]
-        panel.errorbar(across, own["mean"], bars, **look, elinewidth=0.7, linewidth=0.9)
+        look = {**look, "elinewidth": 0.7, "linewidth": 0.9}
+        panel.errorbar(across, own["mean"], _style.bars(own), **look)
     panel.set_xticks(range(len(budgets)), [budget_label(budget) for budget in budgets])
     panel.set_xlabel("labeled training patients")
     panel.set_xlim(-0.5, len(budgets) - 0.5)

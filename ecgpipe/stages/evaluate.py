@@ -13,6 +13,8 @@ from ecgpipe.predictions import conditions, read
 log = logging.getLogger(__name__)
 
 UNDISTURBED = "clean"  # thresholds come from here: no condition ever moves one
+COLUMNS = ["condition", "metric", "label", "value", "low", "high", "n", "absent"]
+COLUMNS += ["change", "change_low", "change_high"]  # from clean, of the same resamples
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,21 +25,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(*, predictions: Path, own: Path, out: Path) -> None:
-    """Score every condition; every label under `clean`, the macro scores elsewhere."""
+    """Score every condition: each label under `clean`, elsewhere the macro score and its change."""
     metrics = {name: registry.load("metrics", name) for name in registry.names("metrics")}
     chosen = _thresholds(own)
-    threshold = np.array([chosen[label] for label in read(predictions, UNDISTURBED).labels])
-    tables = []
+    clean = read(predictions, UNDISTURBED).of("test")
+    if not len(clean.target):
+        raise ValueError(f"{predictions}: no record of the test part; see the run's split")
+    threshold = np.array([chosen[label] for label in clean.labels])
+    undisturbed = scores.measure(metrics, clean, threshold)
+    tables = [scores.table(undisturbed, clean).assign(condition=UNDISTURBED)]
     for condition in conditions(predictions):
+        if condition == UNDISTURBED:
+            continue
         test = read(predictions, condition).of("test")
-        if not len(test.target):
-            raise ValueError(f"{predictions}: no record of the test part; see the run's split")
-        table = scores.table(metrics, test, threshold, each_label=condition == UNDISTURBED)
-        table.insert(0, "condition", condition)
-        tables.append(table)
-        log.info("%s: %d test records scored", condition, len(test.target))
+        disturbed = scores.measure(metrics, test, threshold)
+        changes = scores.change_table(disturbed, undisturbed)
+        tables.append(scores.table(disturbed, test).merge(changes).assign(condition=condition))
+    log.info("%d test records scored under %d conditions", len(clean.target), len(tables))
     part = out.with_name(out.name + ".part")
-    pd.concat(tables).to_csv(part, index=False, float_format="%.6g")
+    found = pd.concat(tables).reindex(columns=COLUMNS)
+    found.to_csv(part, index=False, float_format="%.6g")
     part.replace(out)
 
 

@@ -4,14 +4,13 @@ import argparse
 from pathlib import Path
 
 from ecgpipe import registry, render
-from ecgpipe.settings import build, parse
-from ecgpipe.studies import Study
+from ecgpipe.settings import parse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this stage."""
     parser.add_argument("--figure", required=True, help="a file of ecgpipe/figures")
-    parser.add_argument("--settings", required=True, help="the study, as JSON")
+    parser.add_argument("--settings", required=True, help="study, conditions, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="folder of all results")
     for name in ("scores", "comparisons", "costs", "histories"):
         parser.add_argument(f"--{name}", type=Path, nargs="?", help=f"collected {name}, if needed")
@@ -33,14 +32,13 @@ def run(
 ) -> None:
     """Draw the figure and write both forms."""
     plugin = registry.load("figures", figure)
-    study = build(Study, parse(settings)["study"], "--settings: study")
     collected = {
         "scores": scores,
         "comparisons": comparisons,
         "costs": costs,
         "histories": histories,
     }
-    drawn = plugin.draw(render.gather(plugin.NEEDS, study, results, collected, shards))
+    drawn = plugin.draw(render.gather(plugin.NEEDS, parse(settings), results, collected, shards))
     out.parent.mkdir(parents=True, exist_ok=True)
     for path in (out.with_suffix(".png"), out):
         part = path.with_name(f"{path.stem}.part{path.suffix}")

@@ -18,7 +18,6 @@ from ecgpipe.predictions import Predictions
 from ecgpipe.settings import Condition, Task, build, parse
 
 BLOCK = 256  # records disturbed at once
-
 FROZEN = "probe"  # the adapter that leaves the encoder as pretraining made it
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ecgpipe import registry, render
-from ecgpipe.settings import build, parse
-from ecgpipe.studies import Study
+from ecgpipe.settings import parse
 
 LONGEST = 45  # lines that fit a page; longer tables break over pages
 
@@ -16,7 +15,7 @@ LONGEST = 45  # lines that fit a page; longer tables break over pages
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this stage."""
     parser.add_argument("--table", required=True, help="a file of ecgpipe/tables")
-    parser.add_argument("--settings", required=True, help="the study, as JSON")
+    parser.add_argument("--settings", required=True, help="study, conditions, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="folder of all results")
     for name in ("scores", "comparisons", "costs", "histories"):
         parser.add_argument(f"--{name}", type=Path, nargs="?", help=f"collected {name}, if needed")
@@ -36,14 +35,13 @@ def run(
 ) -> None:
     """Build the table and write its three forms."""
     plugin = registry.load("tables", table)
-    study = build(Study, parse(settings)["study"], "--settings: study")
     collected = {
         "scores": scores,
         "comparisons": comparisons,
         "costs": costs,
         "histories": histories,
     }
-    built = plugin.build(render.gather(plugin.NEEDS, study, results, collected))
+    built = plugin.build(render.gather(plugin.NEEDS, parse(settings), results, collected))
     shown = plugin.layout(built)
     out.parent.mkdir(parents=True, exist_ok=True)
     _write(out.with_suffix(".tex"), latex(shown))
@@ -83,6 +81,7 @@ def escape(text: str) -> str:
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
     special |= {
         "±": r"$\pm$",
+        "≤": r"$\leq$",
         "–": "--",
         "µ": r"$\mu$",
         "<": r"\textless{}",

@@ -4,7 +4,8 @@
 it is scored, and the code that it counts as (`equivalent`). `snomed_sources.csv` says which code a
 statement of PTB-XL (scp), a class of CPSC 2018 or of CODE, an AHA code of SPH or a phrase of LUDB
 means, so that one vocabulary serves tasks over all of them; where none means the same, or it is
-doubtful, there is none and a note. PTB-XL's statements follow the headers that the Challenge gave it, where their counts agree.
+doubtful, there is none and a note. PTB-XL's statements follow the headers that the Challenge gave
+it, where their counts agree.
 
 Labels are the Challenge's abbreviations. `all`: every code its own. `merged`: equivalents are one,
 and so are ventricular ectopics and premature contractions. `scored`: the 26 labels of the Challenge

@@ -1,4 +1,4 @@
-"""A generated study for the tables and figures: two tasks, three arms, two budgets, three seeds."""
+"""A generated study for the tables and figures: four arms, two tasks, and one from elsewhere."""
 
 import itertools
 from pathlib import Path
@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 FS, LEADS = 100, ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
-TASKS = {"ptbxl-superdiag": ("CD", "HYP", "MI", "NORM", "STTC"), "ptbxl-rhythm": ("AFIB", "SR")}
+TASKS = {
+    "ptbxl-superdiag": ("CD", "HYP", "MI", "NORM", "STTC"),
+    "ptbxl-rhythm": ("AFIB", "SR"),
+    "georgia-rhythm": ("AFIB", "SR"),
+}
+CONDITIONS = {"clean": {}, "limb-leads": {"missing": ["V1", "V6"]}, "half": {"gain": 0.5}}
+CONDITIONS |= {f"white-{snr}db": {"noise": "white", "snr": snr} for snr in (24, 12, 6, 0, -6)}
+CONDITIONS |= {f"muscle-{snr}db": {"noise": "nstdb/ma", "snr": snr} for snr in (12, 6, 0)}
 RECORDS = 300
 
 
@@ -16,12 +23,15 @@ RECORDS = 300
 def study():
     from ecgpipe.studies import Grid, Study
 
-    own = {"tasks": tuple(TASKS), "splits": ("standard",), "budgets": ("0.05", "1.0")}
-    seeds = (0, 1, 2)
-    nets = ("random-xresnet1d18", "supervised-xresnet1d18")
+    own = {"splits": ("standard",), "seeds": (0, 1, 2)}
+    both = own | {"tasks": ("ptbxl-superdiag", "ptbxl-rhythm"), "budgets": ("0.05", "1.0")}
+    elsewhere = own | {"tasks": ("ptbxl-rhythm",), "budgets": ("1.0",)}
+    elsewhere["scored_on"] = ("ptbxl-rhythm", "georgia-rhythm")
+    random, supervised = ("random-xresnet1d18",), ("supervised-xresnet1d18",)
     grids = (
-        Grid(nets[:1], ("probe",), seeds=seeds, **own),
-        Grid(nets[1:], ("probe", "self_training"), seeds=seeds, **own),
+        Grid(random, ("probe", "scratch"), **both, conditions=tuple(CONDITIONS)),
+        Grid(supervised, ("probe", "self_training"), **both, conditions=tuple(CONDITIONS)),
+        Grid(supervised, ("probe",), **elsewhere),
     )
     return Study("generated", grids, ("main",), ("label_efficiency",))
 
@@ -33,8 +43,7 @@ def needs(study, tmp_path_factory):
 
 
 def make_needs(study, results):
-    from ecgpipe import studies
-    from ecgpipe.render import Needs
+    from ecgpipe import render, studies
 
     runs = studies.runs(study)
     skills = {arm: 0.5 + 0.2 * i for i, arm in enumerate(dict.fromkeys(run.arm for run in runs))}
@@ -43,18 +52,25 @@ def make_needs(study, results):
     scores = []
     for run, path in paths:
         skill = skills[run.arm] + (0.25 if run.budget == "1.0" else 0) + 0.02 * run.seed
-        predicted = predict(TASKS[run.task], skill, rng)
-        write_predictions(path, predicted)
+        predicted = predict(TASKS[run.scored_on], skill, rng)
+        write_predictions(path, predicted, embed(predicted, skill, rng) if frozen(run) else None)
         scores += score_lines(run, predicted, rng)
-    return Needs(
+    trained = {run.folder: run for run in runs}.values()
+    costs = [*pretraining_costs(runs), *(line for run in trained for line in cost_lines(run, rng))]
+    return render.Needs(
         study,
         scores=pd.DataFrame(scores),
         comparisons=pd.DataFrame(comparison_lines(runs, skills, rng)),
-        costs=pd.DataFrame([line for run in runs for line in cost_lines(run, rng)]),
-        histories=pd.DataFrame([line for run in runs for line in history_lines(run, skills)]),
+        costs=pd.DataFrame(costs),
+        histories=pd.DataFrame([line for run in trained for line in history_lines(run, skills)]),
+        conditions=render.read_conditions({"conditions": CONDITIONS}),
         predictions=paths,
         shards=(make_shard(results / "shard.h5"),),
     )
+
+
+def frozen(run):
+    return run.recipe == "probe"
 
 
 def key(run):
@@ -70,14 +86,21 @@ def predict(labels, skill, rng):
     return {"labels": labels, "target": target, "probability": 1 / (1 + np.exp(-1.3 * logit))}
 
 
-def write_predictions(path, predicted):
+def embed(predicted, skill, rng):
+    """Test records that lie apart by their labels, the more the better the arm."""
+    target = predicted["target"][RECORDS:]
+    corners = np.random.default_rng(11).normal(size=(target.shape[1], 16))
+    return 2 * skill * target @ corners + rng.normal(size=(RECORDS, 16))
+
+
+def write_predictions(path, predicted, embedding):
     from ecgpipe.predictions import Predictions, write
 
     names = np.array([f"{i:05d}" for i in range(2 * RECORDS)])
     part = np.repeat(["valid", "test"], RECORDS)
     patient = np.array([f"generated:{name}" for name in names])
     columns = {"record": names, "patient": patient, "start": np.zeros(len(names)), "part": part}
-    write(path, {"clean": Predictions(**columns, **predicted)}, {})
+    write(path, {"clean": Predictions(**columns, **predicted)}, {}, embedding)
 
 
 def score_lines(run, predicted, rng):
@@ -99,12 +122,31 @@ def score_lines(run, predicted, rng):
                 predicted["labels"], values, target.sum(axis=0), strict=True
             )
         ]
+        empty = {"shots": np.nan, "draw": np.nan}
         for label, value, n, absent in rows:
             half = 0.05 * (1 - value) + 0.01 * rng.random()
             measured = {"value": value, "low": value - half, "high": value + half}
-            empty = {"shots": np.nan, "draw": np.nan, "label": label}
-            lines.append({**own, **empty, **measured, "n": int(n), "absent": absent})
+            counted = {"label": label, "n": int(n), "absent": absent}
+            lines.append({**own, **empty, **counted, **measured})
+        if metric == "auroc":
+            lines += [lines[-len(rows)] | changed for changed in disturbed(run, lines[-len(rows)])]
     return lines
+
+
+def disturbed(run, clean):
+    """What is left of a macro score under noise, missing leads or half the gain."""
+    for name in run.conditions[1:]:
+        snr = CONDITIONS[name].get("snr", 15) + 5 * run.pretraining.startswith("supervised")
+        change = -(clean["value"] - 0.5) / (1 + np.exp((snr + run.seed) / 5))
+        yield {
+            "condition": name,
+            "value": clean["value"] + change,
+            "low": clean["low"] + 1.1 * change,
+            "high": clean["high"] + 0.9 * change,
+            "change": change,
+            "change_low": 1.2 * change - 0.004,
+            "change_high": 0.8 * change + 0.004,
+        }
 
 
 def comparison_lines(runs, skills, rng):
@@ -121,10 +163,14 @@ def comparison_lines(runs, skills, rng):
         }
 
 
+def pretraining_costs(runs):
+    for pretraining, split, seed in dict.fromkeys((r.pretraining, r.split, r.seed) for r in runs):
+        told = {"pretraining": pretraining, "split": split, "seed": seed, "device": "cpu"}
+        steps = 0 if pretraining.startswith("random") else 5000
+        yield {"stage": "pretrain", **told, "seconds": 900.0, "steps": steps, "trainable": 1e6}
+
+
 def cost_lines(run, rng):
-    if run.recipe == "probe":  # one pretraining a seed, as `collect` writes it: no task, no round
-        told = {"pretraining": run.pretraining, "split": run.split, "seed": run.seed}
-        yield {"stage": "pretrain", **told, "seconds": 900.0, "trainable": 1e6, "device": "cpu"}
     rounds = 2 if run.recipe == "self_training" else 1
     for number in range(1, rounds + 1):
         yield {"stage": "finetune", **key(run), "round": number} | {

@@ -3,13 +3,18 @@
 from dataclasses import asdict, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from scipy.spatial.distance import cdist
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ecgpipe import registry, render
+from ecgpipe.settings import Condition
+
+PROBE = "supervised-xresnet1d18 + probe"
 
 
 @pytest.fixture(params=registry.names("figures"), scope="module")
@@ -128,3 +133,87 @@ def test_too_few_arms_are_said_and_not_drawn(needs):
     few = needs.scores[needs.scores["recipe"] == "probe"]
     drawn = registry.load("figures", "critical_difference").draw(replace(needs, scores=few))
     assert any("2 arms" in text.get_text() for text in drawn.findobj(Text))
+
+
+def test_a_noise_of_several_ratios_is_a_curve_and_any_other_condition_a_change(needs):
+    blocks = registry.load("figures", "robustness").read_blocks(needs)
+    assert list(blocks) == ["ptbxl-superdiag", "ptbxl-rhythm"]  # clean alone is no block
+    block = blocks["ptbxl-superdiag"]
+    assert {noise: set(lines["snr"]) for noise, lines in block.curves.items()} == {
+        "white": {np.inf, 24, 12, 6, 0, -6},
+        "nstdb/ma": {np.inf, 12, 6, 0},
+    }
+    assert set(block.changes["condition"]) == {"limb-leads", "half"}
+
+
+def test_noise_beside_another_disturbance_is_no_point_of_a_curve():
+    noises_of = registry.load("figures", "robustness").noises_of
+    told = {f"{snr}": Condition(noise="white", snr=snr) for snr in (0.0, 6.0, 12.0)}
+    told |= {"both": Condition(noise="white", snr=3.0, gain=2.0), "one": Condition("muscle", 6.0)}
+    assert noises_of(told, set(told) - {"6.0"}) == {"white": {"0.0": 0.0, "12.0": 12.0}}
+
+
+def test_a_change_is_the_mean_over_seeds_at_the_largest_budget(needs):
+    block = registry.load("figures", "robustness").read_blocks(needs)["ptbxl-superdiag"]
+    drawn = block.changes.set_index(["arm", "condition"]).loc[(PROBE, "half")]
+    own = needs.scores.query("task == 'ptbxl-superdiag' and budget == '1.0'")
+    own = own.query("condition == 'half' and recipe == 'probe'")
+    own = own[own["pretraining"].str.startswith("supervised")]
+    expected = own[["change", "change_low", "change_high"]].mean()
+    assert list(drawn[["mean", "low", "high"]]) == pytest.approx(list(expected))
+
+
+def test_only_a_task_whose_models_were_scored_elsewhere_is_shown(needs):
+    plugin = registry.load("figures", "external_validation")
+    (panel,) = plugin.draw(needs).axes
+    places = [tick.get_text().split("\n")[0] for tick in panel.get_yticklabels()]
+    assert places == ["ptbxl-rhythm", "georgia-rhythm"]
+    own = needs.scores[needs.scores["task"] == needs.scores["scored_on"]]
+    assert "besides its own" in said(plugin.draw(replace(needs, scores=own)))
+
+
+def test_pretrainings_are_ranked_by_their_best_recipe():
+    rank = registry.load("figures", "objective_comparison").rank
+    lines = [("a", "linear", 0.5), ("a", "full", 0.9), ("b", "linear", 0.8), ("b", "full", 0.8)]
+    scores = pd.DataFrame(lines, columns=["pretraining", "arm", "value"])
+    assert rank(scores) == ["a", "b"]
+
+
+def test_lines_stand_where_networks_not_pretrained_score(needs):
+    panel = registry.load("figures", "objective_comparison").draw(needs).axes[1]  # 100 %
+    drawn = [line.get_xdata()[0] for line in panel.lines if line.get_linestyle() == "--"]
+    own = needs.scores.query("task == 'ptbxl-superdiag' and budget == '1.0' and label == 'macro'")
+    own = own.query("metric == 'auroc' and condition == 'clean'")
+    own = own[own["pretraining"].str.startswith("random")]
+    random = own.groupby("recipe")["value"].mean()
+    assert sorted(drawn) == pytest.approx(sorted(random))
+
+
+def test_a_study_without_pretraining_has_no_objectives_to_compare(needs):
+    plugin = registry.load("figures", "objective_comparison")
+    random = needs.scores[needs.scores["pretraining"].str.startswith("random")]
+    assert "no arm was pretrained" in said(plugin.draw(replace(needs, scores=random)))
+
+
+def test_neighbours_alike_are_counted_as_by_hand(rng):
+    label = np.repeat([0, 1, 2], 20)
+    places = rng.normal(size=(60, 2)) + label[:, None]
+    distances = cdist(places, places) + 1e9 * np.eye(60)
+    alike = label[distances.argsort(axis=1)[:, :10]] == label[:, None]
+    share = registry.load("figures", "embedding").share_alike(places, label)
+    assert share == pytest.approx(alike.mean())  # labels are equally common
+
+
+def test_an_encoder_that_says_the_same_of_every_record_has_no_components():
+    reduced = registry.load("figures", "embedding").reduce(np.full((60, 8), 3.0, np.float32))
+    assert not reduced.any()
+
+
+def test_without_a_frozen_encoder_there_is_no_map(needs):
+    kept = tuple(pair for pair in needs.predictions if pair[0].recipe != "probe")
+    drawn = registry.load("figures", "embedding").draw(replace(needs, predictions=kept))
+    assert "no frozen encoder" in said(drawn)
+
+
+def said(drawn):
+    return " ".join(text.get_text() for text in drawn.findobj(Text))

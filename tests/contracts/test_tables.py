@@ -1,7 +1,8 @@
 """Every file in ecgpipe/tables keeps these promises."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -87,3 +88,38 @@ def test_the_stage_writes_three_forms(needs, tmp_path):
         "main.tex",
     ]
     assert r"\textbf{0." in (tmp_path / "tables" / "main.tex").read_text()
+
+
+def reach(scores, target):
+    budgets = np.array([0.01, 0.1, 1.0])
+    return registry.load("tables", "equal_budget").reach(budgets, np.array(scores), target)
+
+
+def test_between_two_budgets_a_score_grows_with_the_logarithm():
+    assert reach([0.7, 0.8, 0.9], 0.85) == pytest.approx(np.sqrt(0.1))
+    assert reach([0.7, 0.8, 0.9], 0.8) == 0.1
+    assert reach([0.7, np.nan, 0.9], 0.8) == pytest.approx(0.1)  # a budget that was not run
+
+
+def test_the_first_budget_that_is_enough_counts():
+    assert reach([0.9, 0.8, 0.95], 0.85) == 0.01
+    assert reach([0.7, 0.9, 0.8], 0.85) < 0.1
+    assert reach([0.7, 0.8, 0.9], 0.95) == np.inf
+
+
+def test_equal_budgets_are_those_of_the_seeds(needs):
+    plugin = registry.load("tables", "equal_budget")
+    table = plugin.build(needs)
+    line = table[table["task"] == "ptbxl-superdiag"].set_index("name").loc["supervised + probe"]
+    assert line["needed_low"] < line["needed"] < line["needed_high"] and line["seeds"] == 3
+    shown = plugin.layout(table).set_index(["Task", "Arm"])["As good with"]
+    assert shown["ptbxl-superdiag", "random + probe"] == "not reached"
+    assert shown["ptbxl-superdiag", "random + scratch"] == "100 %"
+    assert shown["ptbxl-superdiag", "supervised + self-training"] == "≤ 5 %"
+    assert stage.escape("≤ 5 %") == r"$\leq$ 5 \%"
+
+
+def test_without_an_arm_from_scratch_there_is_nothing_to_equal(needs):
+    costs = needs.costs[needs.costs["recipe"] != "scratch"]
+    with pytest.raises(ValueError, match="trains a whole network from scratch"):
+        registry.load("tables", "equal_budget").build(replace(needs, costs=costs))
