@@ -24,7 +24,9 @@ def read_by_study():
     for run in RUNS:
         preparation = part("pretraining", run.pretraining)["preparation"]
         scored = part("tasks", run.scored_on)["datasets"]
-        found |= dict.fromkeys((name, preparation, run.split) for name in trained_on(run))
+        found |= dict.fromkeys(
+            (name, preparation, run.split) for name in trained_on(run)
+        )
         found |= dict.fromkeys(
             (name, preparation, split_scored(run)) for name in scored
         )
