@@ -24,11 +24,11 @@ class Labeled:
 
 @dataclass(frozen=True)
 class Unlabeled:
-    """A weak view and one or more strong views of the same crops."""
+    """A weak view and any strong views of the same crops."""
 
     weak: Float[Tensor, "batch lead time"]
     strong: list[Float[Tensor, "batch lead time"]]
-    index: Int[Tensor, " batch"]
+    index: Int[Tensor, " batch"]  # among the unlabeled records
 
 
 @dataclass(frozen=True)

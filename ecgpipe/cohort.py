@@ -29,6 +29,19 @@ class Cohort:
     def __len__(self) -> int:
         return len(self.signal)
 
+    def of(self, rows: Bool[np.ndarray, " record"]) -> "Cohort":
+        """Take some of the records."""
+        if rows.all():
+            return self
+        index = torch.from_numpy(np.flatnonzero(rows)).to(self.signal.device)
+        return Cohort(
+            table=self.table[rows].reset_index(drop=True),
+            signal=self.signal[index],
+            target=self.target[index],
+            patient=self.patient[index],
+            montage=self.montage,
+        )
+
     def samples(self, seconds: float) -> int:
         """Turn seconds into samples; a crop is at most as long as a signal."""
         return min(round(seconds * self.montage.fs), self.signal.shape[-1])

@@ -1,8 +1,10 @@
 """What a finetuning is fed: crops and views of signals, or the tokens of a frozen backbone."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from ecgpipe.augment import make_view
 from ecgpipe.batches import Labeled, Unlabeled
 from ecgpipe.cohort import Cohort, Sampler, TaskRows, are_listed, derive
 from ecgpipe.features import Features, Given, encode
-from ecgpipe.model import Classifier, count_operations
+from ecgpipe.model import Classifier
+from ecgpipe.mixing import mix
+from ecgpipe.operations import count_operations
 from ecgpipe.scores import Sample, estimate
 from ecgpipe.settings import Recipe
 
@@ -54,13 +58,14 @@ class Batches:
         view = self.view(signal, "labeled", generator)
         return Labeled(view, self.labeled.target[parallel.share(index)])
 
-    def labeled_only(self) -> Any:
+    def mixed_batch(self, step: int, generator: Generator) -> Labeled:
+        """Make the labeled batch of a step, its records mixed where the recipe says so."""
+        labeled = self.labeled_batch(step, generator)
+        return mix(labeled, self.recipe.mix, generator) if self.recipe.mix else labeled
+
+    def labeled_only(self) -> "LabeledOnly":
         """Yield labeled batches in order, for adapters that look at some before training."""
-        step = 0
-        while True:
-            generator = torch.Generator(self.device).manual_seed(derive(self.seed, 4, step))
-            yield self.labeled_batch(step, generator)
-            step += 1
+        return LabeledOnly(self)
 
     def unlabeled_batch(self, step: int, generator: Generator) -> Unlabeled | None:
         """Make the weak view and the strong one of a step, where the recipe has such."""
@@ -71,7 +76,9 @@ class Batches:
         parallel.diverge(generator)
         return Unlabeled(
             weak=self.view(signal, "weak", generator),
-            strong=[self.view(signal, "strong", generator)],
+            strong=[self.view(signal, "strong", generator)]
+            if "strong" in self.recipe.views
+            else [],
             index=parallel.share(index),
         )
 
@@ -83,11 +90,11 @@ class Batches:
     def make(self, step: int, generator: Generator) -> tuple[Labeled, Unlabeled | None]:
         """Make everything a method sees in one step; each kind of record has its own draws."""
         other = torch.Generator(self.device).manual_seed(derive(generator.initial_seed(), 1))
-        return self.labeled_batch(step, generator), self.unlabeled_batch(step, other)
+        return self.mixed_batch(step, generator), self.unlabeled_batch(step, other)
 
     def make_labeled(self, step: int, generator: Generator) -> tuple[Labeled, None]:
         """Make what a method sees that does not look at unlabeled records."""
-        return self.labeled_batch(step, generator), None
+        return self.mixed_batch(step, generator), None
 
     def work(self, method: nn.Module, network: Classifier, identity: str) -> fit.Work:
         """Say what is fitted, and how its progress is judged: by macro AUROC on valid."""
@@ -122,7 +129,8 @@ class Batches:
         It can where nothing else learns, the method sees labeled records alone, as they are.
         """
         frozen = not any(parameter.requires_grad for parameter in network.backbone.parameters())
-        if not frozen or self.recipe.views or getattr(method, "uses_unlabeled", True):
+        seen = self.recipe.views or self.recipe.mix
+        if not frozen or seen or getattr(method, "uses_unlabeled", True):
             return None
         if self.features is None:  # once for all trials of a search
             told = (self.recipe.fit.crop, self.recipe.fit.mixed)
@@ -138,6 +146,20 @@ class Batches:
     def cost_of(self, network: Classifier) -> dict[str, Any]:
         """Correct nothing of what the loop measured."""
         return {}
+
+
+class LabeledOnly:
+    """Labeled batches without end, each time from the first."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+        self.epoch = -(-len(batches.labeled) // batches.recipe.fit.batch)  # show every record once
+
+    def __iter__(self) -> Iterator[Labeled]:
+        for step in count():
+            seed = derive(self.batches.seed, 4, step)
+            generator = torch.Generator(self.batches.device).manual_seed(seed)
+            yield self.batches.labeled_batch(step, generator)
 
 
 class Encoded:

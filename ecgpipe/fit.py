@@ -22,7 +22,8 @@ from torch import Generator, Tensor, nn
 from ecgpipe import parallel, states
 from ecgpipe.cohort import derive
 from ecgpipe.inference import autocast
-from ecgpipe.model import Classifier, count_operations
+from ecgpipe.model import Classifier
+from ecgpipe.operations import count_operations
 from ecgpipe.schedules import parameter_groups, rate_factor
 from ecgpipe.settings import Fit
 
@@ -31,6 +32,15 @@ log = logging.getLogger(__name__)
 History = list[dict[str, float | int]]  # a row a validation
 
 SAVE_SECONDS = 30.0  # at least, between two states kept for resuming
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What is done around an update beside the loss: an adapter's part in the loop."""
+
+    before_step: Callable[[Generator], None] | None = None  # a step's generator, on the host
+    penalty: Callable[[], Tensor] | None = None  # added to the loss
+    after_step: Callable[[int, int], None] | None = None  # the update, from 1, and how many
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class Work:
     example: Tensor  # one crop, for counting operations
     samples: int  # signals a step, in all processes
     identity: str  # settings and inputs; a state kept under another identity is not resumed
+    hooks: Hooks = Hooks()
 
 
 @dataclass
@@ -156,8 +167,14 @@ class Loop:
         generator.manual_seed(derive(self.seed, step, 2))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate_factor(self.settings, step)
+        if self.work.hooks.before_step is not None:
+            host = torch.Generator().manual_seed(derive(self.seed, step, 3))
+            self.work.hooks.before_step(host)
         with autocast(self.device, self.settings.mixed):
             terms = self.called(*self.work.make_batch(step, generator))
+        if self.work.hooks.penalty is not None:
+            penalty = self.work.hooks.penalty()
+            terms = {**terms, "loss": terms["loss"] + penalty, "penalty": penalty}
         self.optimizer.zero_grad(set_to_none=True)
         terms["loss"].backward()
         parallel.average_gradients(self.learning)
@@ -170,7 +187,9 @@ class Loop:
         return terms
 
     def after_step(self, step: int) -> None:
-        """Let the average of weights, and a loss that keeps one, follow."""
+        """Let the adapter, the average of weights, and a loss that keeps one, follow."""
+        if self.work.hooks.after_step is not None:
+            self.work.hooks.after_step(step + 1, self.settings.steps)
         if self.average is not None:
             young = (1 + step) / (10 + step)  # at first the average is little but the last weights
             follow(self.average, self.work.model, min(self.settings.ema or 0.0, young))
@@ -201,7 +220,7 @@ class Loop:
         score = float(parallel.mean(torch.tensor(score, dtype=torch.float64, device=self.device)))
         progress.validation_seconds += time.monotonic() - began
         progress.history[-1][self.work.measure] = score
-        if score > progress.best:
+        if score > progress.best or self.settings.keep == "last":
             progress.best, progress.best_step, progress.stale = score, progress.step, 0
             self.best = states.snapshot(self.average or self.work.model)
         else:

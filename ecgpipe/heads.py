@@ -1,6 +1,6 @@
 """From tokens to logits: how they are pooled over time, then a small classifier."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 Tokens = Float[Tensor, "batch token dim"]
 
-POOLED = {"max_mean": 2, "mean": 1, "max_mean_last": 3, "attention": 1}  # widths of a token
+POOLED = {"max_mean": 2, "max": 1, "mean": 1, "max_mean_last": 3, "attention": 1}  # token widths
 QUERIES = 16  # heads of the attention, at most
 
 
@@ -19,16 +19,18 @@ class HeadConfig:
     hidden: tuple[int, ...] = ()
     dropout: float = 0.5
     norm: bool = True
-    pool: str = "max_mean"  # or `mean`, `max_mean_last` (recurrent networks), `attention`
+    pool: str = "max_mean"  # or `max`, `mean`, `max_mean_last` (recurrent networks), `attention`
+    activation: str = "relu"  # after hidden layers, or `none`
 
     def __post_init__(self) -> None:
         if self.pool not in POOLED:
             raise ValueError(f"pool {self.pool!r}; allowed: {', '.join(POOLED)}")
+        if self.activation not in ("relu", "none"):
+            raise ValueError(f"activation {self.activation!r}; allowed: relu, none")
 
     def same_weights(self, other: "HeadConfig") -> bool:
         """Tell whether the weights of one head fit the other; dropout has none."""
-        mine, others = (self.hidden, self.norm, self.pool), (other.hidden, other.norm, other.pool)
-        return mine == others
+        return replace(self, dropout=0.0) == replace(other, dropout=0.0)
 
 
 class Head(nn.Module):
@@ -44,7 +46,8 @@ class Head(nn.Module):
             last = i == len(sizes) - 2
             layers += [nn.BatchNorm1d(inputs)] if config.norm else []
             layers += [nn.Dropout(config.dropout if last else config.dropout / 2)]
-            layers += [nn.Linear(inputs, outputs)] + ([] if last else [nn.ReLU()])
+            layers += [nn.Linear(inputs, outputs)]
+            layers += [nn.ReLU()] if not last and config.activation == "relu" else []
         self.layers = nn.Sequential(*layers)
 
     @torch.no_grad()
@@ -54,10 +57,19 @@ class Head(nn.Module):
         assert isinstance(last, nn.Linear)
         last.bias.copy_(torch.logit(prevalence, eps=1e-3))
 
+    @torch.no_grad()
+    def carry_over(self, before: "Head") -> None:
+        """Take what a head of the same shape has learnt of other labels: its hidden layers."""
+        new, hidden = self.state_dict(), [f"layers.{i}." for i in range(len(self.layers) - 1)]
+        kept = [name for name in new if name.startswith(("attend.", *hidden))]
+        self.load_state_dict({**new, **{name: before.state_dict()[name] for name in kept}})
+
     def summarise(self, tokens: Tokens) -> Float[Tensor, "batch few dim"]:
         """Give as few tokens as this head needs to see the same: what is kept of many crops."""
         if self.pool == "mean":
             return tokens.mean(dim=1, keepdim=True)
+        if self.pool == "max":
+            return tokens.amax(dim=1, keepdim=True)
         if self.pool == "max_mean":  # two tokens of the same maximum and mean
             highest, mean = tokens.amax(dim=1), tokens.mean(dim=1)
             return torch.stack([highest, 2 * mean - highest], dim=1)

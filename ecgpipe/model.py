@@ -13,7 +13,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.flop_counter import FlopCounterMode
 
 from ecgpipe import registry, settings
 from ecgpipe.batches import Montage
@@ -145,13 +144,3 @@ def load(path: Path) -> tuple[Classifier, dict[str, Any]]:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
     model.load_state_dict(weights)
     return model, metadata
-
-
-def count_operations(model: Classifier, example: Tensor) -> int:
-    """Count floating-point operations of one forward pass over one crop."""
-    was_training = model.training
-    model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.backbone(example)
-    model.train(was_training)
-    return counter.get_total_flops()

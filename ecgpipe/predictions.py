@@ -1,4 +1,7 @@
-"""Predictions: what a model said of every valid and test record, one HDF5 group a condition."""
+"""Predictions: what a model said of every record, one HDF5 group a condition.
+
+The group `clean` has the records of valid and test, the others those of test.
+"""
 
 from dataclasses import dataclass, fields
 from pathlib import Path

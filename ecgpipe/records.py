@@ -149,7 +149,7 @@ def write_shard(
     with hdf5.written(path) as file:
         file.attrs["fs"] = preparation.fs
         file.attrs["leads"] = list(preparation.leads)
-        file.attrs["unit"] = "uV"
+        file.attrs["unit"] = preparation.unit
         file.attrs["dataset"] = dataset
         file.attrs["preparation"] = canonical(asdict(preparation))
         file.attrs["sources"] = sources

@@ -26,6 +26,7 @@ class Preparation:
     missing_samples: str = "refuse"  # or `leave_out`: the record, or what holds them of it
     window: float | None = None  # seconds; long recordings are cut into windows of `seconds`
     stride: float | None = None  # seconds between the starts of windows
+    scale: str = "millivolt"  # or `deviation`: each lead about its mean, in standard deviations
 
     def __post_init__(self) -> None:
         if self.missing_leads not in ("refuse", "zero"):
@@ -34,11 +35,18 @@ class Preparation:
             raise ValueError(
                 f"missing_samples: {self.missing_samples!r}; allowed: refuse, leave_out"
             )
+        if self.scale not in ("millivolt", "deviation"):
+            raise ValueError(f"scale: {self.scale!r}; allowed: millivolt, deviation")
         low, high = self.band
         if (low is not None and low <= 0) or (high is not None and high >= self.fs / 2):
             raise ValueError(
                 f"band {self.band} Hz must lie inside 0 and {self.fs / 2} Hz, half of fs {self.fs}"
             )
+
+    @property
+    def unit(self) -> str:
+        """Name what the whole numbers of a shard count."""
+        return "uV" if self.scale == "millivolt" else "standard deviation / 1000"
 
     def source_among(self, sources: tuple[str, ...]) -> str:
         """Name the signals to read of a dataset's sources: its only ones, or those asked for."""
@@ -87,6 +95,7 @@ class Fit:
     weight_decay: float | tuple[float, ...] = 1e-2  # several are tried as rates are
     clip: float | None = None  # largest norm of the gradient
     ema: float | None = None  # decay of the average of weights that is validated and kept
+    keep: str = "best"  # the weights that did best on valid, or the `last`, where a loss misleads
     patience: int | None = None  # so many validations without improvement end the fit
     mixed: bool = True  # compute in bfloat16 where the hardware does so natively
     compile: bool = False
@@ -94,6 +103,8 @@ class Fit:
     def __post_init__(self) -> None:
         if self.schedule not in ("one_cycle", "cosine", "constant"):
             raise ValueError(f"schedule: {self.schedule!r}; allowed: one_cycle, cosine, constant")
+        if self.keep not in ("best", "last"):
+            raise ValueError(f"keep: {self.keep!r}; allowed: best, last")
         allowed = {
             "steps": self.steps >= 0,
             "validate_every": self.validate_every >= 1,
@@ -105,7 +116,7 @@ class Fit:
             "head_steps": self.head_steps >= 0,
             "warmup": 0 <= self.warmup < 1 and (not self.warmup or self.schedule != "one_cycle"),
             "ema": self.ema is None or 0 < self.ema < 1,
-            "patience": self.patience is None or self.patience >= 1,
+            "patience": self.patience is None or (self.patience >= 1 and self.keep == "best"),
         }
         if wrong := [f"{name} {getattr(self, name)}" for name, fine in allowed.items() if not fine]:
             raise ValueError(f"out of range (config/README.md has the keys): {', '.join(wrong)}")
@@ -134,6 +145,7 @@ class Pretraining:
     datasets: tuple[str, ...] = ()  # records without labels
     tasks: tuple[str, ...] = ()  # records with the labels of these tasks
     seeds: int | None = None  # 1: every run starts from seed 0; None: from its own seed
+    parts: tuple[str, ...] = ("train",)  # of the split; with others, what a leak is worth is seen
 
     def __post_init__(self) -> None:
         if (self.backbone is None) == (self.start is None):
@@ -143,6 +155,12 @@ class Pretraining:
         if bool(self.datasets) == bool(self.tasks):
             raise ValueError(
                 "a pretraining states either `datasets` (without labels) or `tasks` (with labels)"
+            )
+        if not self.parts or set(self.parts) - {"train", "valid", "test"}:
+            raise ValueError(f"parts {self.parts}: expected some of train, valid, test")
+        if self.tasks and self.parts != ("train",):
+            raise ValueError(
+                f"parts {self.parts}: with labels nothing but train may be learnt from"
             )
         if self.seeds not in (None, 1):
             raise ValueError(f"seeds {self.seeds}: give 1 (all runs share seed 0) or leave it out")
@@ -170,13 +188,14 @@ class Recipe:
     views: dict[str, tuple[Any, ...]] = dataclasses.field(
         default_factory=dict
     )  # labeled, weak, strong
+    mix: dict[str, Any] = dataclasses.field(default_factory=dict)  # of `mixing`; none: no mixing
     rounds: int = 1
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.views) - {"labeled", "weak", "strong"}):
             raise ValueError(f"views {', '.join(unknown)}: there are labeled, weak and strong")
-        if ("weak" in self.views) != ("strong" in self.views):
-            raise ValueError("views weak and strong go together: they show the same unlabeled crop")
+        if "strong" in self.views and "weak" not in self.views:
+            raise ValueError("views: strong asks for weak, a view of the same unlabeled crop")
 
 
 NOISES = ("white", "baseline_wander", "power_line", "muscle", "baseline_shift", "mix")

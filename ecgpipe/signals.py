@@ -1,4 +1,4 @@
-"""From a recording to the signals of a preparation: leads, sampling frequency, band, length."""
+"""From a recording to a preparation's signals: leads, sampling frequency, band, scale, length."""
 
 import math
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from ecgpipe.records import Signal
 from ecgpipe.settings import Preparation
 
 ORDER = 3  # of the Butterworth filter; run forth and back it falls as one of order 6
+STILL = 5e-4  # mV, half of what a shard can tell; a lead that deviates less holds rounding errors
 LARGEST_RATIO = 2000  # of resampling, up or down: more is a mistaken sampling frequency
 
 
@@ -20,7 +21,7 @@ def prepare(
     preparation: Preparation,
     unreadable: Iterable[tuple[float, float]] = (),
 ) -> list[tuple[float, Float[np.ndarray, "lead time"]]]:
-    """Bring a recording to a preparation: starts in seconds and signals in millivolts.
+    """Bring a recording to a preparation: starts in seconds, signals in millivolts or as it says.
 
     Windows are cut from the stretches between missing samples and what is `unreadable` (onset and
     offset in seconds); neither is bridged. Without windows a recording must be whole.
@@ -29,13 +30,13 @@ def prepare(
     fs = float(preparation.fs)
     samples = round(preparation.seconds * fs)
     if preparation.window is None:
-        return [(0.0, fit_length(_filtered(millivolts, signal.fs, preparation), samples))]
+        return [(0.0, fit_length(_prepared(millivolts, signal.fs, preparation), samples))]
     found = []
     for begin, end in stretches(millivolts, signal.fs, unreadable):
         short = (end - begin) / signal.fs < preparation.window
         if short and (begin, end) != (0, millivolts.shape[1]):
             continue  # a piece between two gaps; a whole recording that is too short is padded
-        stretch = _filtered(millivolts[:, begin:end], signal.fs, preparation)
+        stretch = _prepared(millivolts[:, begin:end], signal.fs, preparation)
         found += [
             (begin / signal.fs + start / fs, fit_length(stretch[:, start:stop], samples))
             for start, stop in _windows(stretch.shape[1], preparation)
@@ -54,12 +55,13 @@ def stretches(
     return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
 
 
-def _filtered(
+def _prepared(
     millivolts: Float[np.ndarray, "lead time"], fs: float, preparation: Preparation
 ) -> Float[np.ndarray, "lead resampled"]:
-    """Bring a stretch without gaps to the sampling frequency and band of a preparation."""
+    """Bring a stretch without gaps to the sampling frequency, band and scale of a preparation."""
     resampled = resample(millivolts, fs, float(preparation.fs))
-    return band_pass(resampled, float(preparation.fs), preparation.band)
+    filtered = band_pass(resampled, float(preparation.fs), preparation.band)
+    return filtered if preparation.scale == "millivolt" else standardise(filtered)
 
 
 def pick_leads(
@@ -118,6 +120,15 @@ def band_pass(
     # long enough for the slowest part of the filter to settle, as far as the recording goes
     settle = min(round(fs / (low or high or fs)), millivolts.shape[1] - 1)
     return sosfiltfilt(sections, millivolts, axis=-1, padlen=settle).astype(np.float32)
+
+
+def standardise(
+    millivolts: Float[np.ndarray, "lead time"],
+) -> Float[np.ndarray, "lead time"]:
+    """Express each lead in standard deviations from its mean; one that stands still is zero."""
+    centred = millivolts - millivolts.mean(axis=1, keepdims=True, dtype=np.float64)
+    deviation = centred.std(axis=1, keepdims=True)
+    return (centred / np.where(deviation < STILL, np.inf, deviation)).astype(np.float32)
 
 
 def fit_length(

@@ -64,5 +64,5 @@ def test_attention_begins_as_a_mean_and_learns(model):
 
 
 def test_an_unknown_pool_is_answered_with_those_there_are():
-    with pytest.raises(ValueError, match="pool 'median'; allowed: max_mean, mean"):
+    with pytest.raises(ValueError, match="pool 'median'; allowed: max_mean, max, mean"):
         HeadConfig(pool="median")

@@ -1,6 +1,7 @@
 """The loop: resuming, schedules, averages, errors."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -173,3 +174,31 @@ def test_an_average_of_weights_follows_by_its_decay():
     before = average.weight.detach().clone()
     fit.follow(average, model, 0.75)
     assert torch.allclose(average.weight, 0.75 * before + 0.25 * model.weight)
+
+
+def test_the_last_weights_are_kept_where_a_fit_says_so(make_work, tmp_path):
+    falling = iter([3.0, 2.0, 1.0])
+    seen = []
+
+    def judge(network):
+        seen.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+        return next(falling)
+
+    settings = Fit(**{**vars(SETTINGS), "keep": "last"})
+    work = make_work(judge)
+    _, cost = fit.fit(work, settings, seed=3, state=tmp_path / "last")
+    assert cost["best_step"] == 12 and cost["best_score"] == 1.0
+    assert torch.equal(torch.cat([p.detach().flatten() for p in work.model.parameters()]), seen[-1])
+
+
+def test_hooks_are_called_around_every_update_with_the_steps_own_randomness(make_work, tmp_path):
+    told = []
+    hooks = fit.Hooks(
+        before_step=lambda generator: told.append(generator.initial_seed()),
+        penalty=lambda: torch.tensor(2.0),
+        after_step=lambda step, steps: told.append((step, steps)),
+    )
+    work = replace(make_work(), hooks=hooks)
+    history, _ = fit.fit(work, SETTINGS, seed=3, state=tmp_path / "hooked")
+    assert told[1::2] == [(step, 12) for step in range(1, 13)] and len(set(told[::2])) == 12
+    assert history[0]["loss"] == pytest.approx(history[0]["supervised"] + 2)

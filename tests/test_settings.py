@@ -83,7 +83,10 @@ def test_a_value_of_the_wrong_type_is_named():
         (settings.Fit, {"rate": []}, "rate"),
         (settings.Fit, {"rate": "1e-3"}, "YAML takes 1e-3 for text: write 0.001"),
         (settings.Recipe, {"views": {"labelled": ["noise"]}}, "views labelled: there are"),
-        (settings.Recipe, {"views": {"weak": []}}, "views weak and strong go together"),
+        (settings.Recipe, {"views": {"strong": []}}, "strong asks for weak"),
+        (settings.Fit, {"keep": "all"}, "allowed: best, last"),
+        (settings.Fit, {"keep": "last", "patience": 3}, "patience 3"),
+        (settings.Pretraining, {"parts": ["fold"]}, "expected some of train, valid, test"),
         (settings.Pretraining, {"seeds": 3}, "seeds 3: give 1"),
         (settings.Pretraining, {"fit": {"steps": 9, "validate_every": 1}}, "must be 0"),
         (

@@ -5,8 +5,9 @@ import time
 
 import numpy as np
 import pytest
+from scipy.signal import butter, filtfilt
 
-from ecgpipe import signals
+from ecgpipe import records, signals
 from ecgpipe.records import Signal
 from ecgpipe.settings import Preparation
 
@@ -214,3 +215,73 @@ def test_a_day_of_one_lead_is_cut_into_windows_within_twenty_seconds(rng):
     windows = signals.prepare(Signal(128.0, ("ECG1",), day), preparation, [(80_000.0, 90_000.0)])
     assert time.perf_counter() - began < 20
     assert 39_880 < len(windows) <= 40_000
+
+
+DEVIATIONS = dataclasses.replace(PREPARATION, scale="deviation")
+
+
+def reference() -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """The recording that the authors of CE-SSL were given, and their filter at 500 Hz."""
+    lead, t = np.arange(12)[:, None], np.arange(5000) / 500
+    wave = np.sin(2 * np.pi * (1.3 + 0.7 * lead) * t) + 0.5 * np.sin(2 * np.pi * 60 * t + lead)
+    return wave + 0.2 * lead + 0.05 * t, butter(3, (1 / 250, 47 / 250), "bandpass")
+
+
+def test_standard_deviations_are_those_that_the_code_of_ce_ssl_gives():
+    wave, (b, a) = reference()
+    found = signals.standardise(filtfilt(b, a, wave))[[0, 11]][:, [0, 10, 2500, 4999]]
+    expected = [
+        [-0.39658267, -0.02254878, -0.01234093, 0.13766904],
+        [0.70079772, 2.4653171, -0.13076133, -0.61924158],
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_band_is_that_of_ce_ssl_but_that_its_ends_get_a_period_to_settle():
+    wave, (b, a) = reference()
+    found = signals.band_pass(wave.astype("f4"), 500.0, (1.0, 47.0))
+    np.testing.assert_allclose(found, filtfilt(b, a, wave, padlen=500), atol=1e-5)
+
+
+def test_a_recording_is_scaled_as_a_whole_then_cut_or_padded():
+    for seconds in (12.0, 4.0):
+        signal = recording(100.0, 5.0, seconds)
+        signal.millivolts[:, :100] *= 8
+        whole = signal.millivolts[::-1].astype(float)
+        whole = (whole - whole.mean(1, keepdims=True)) / whole.std(1, keepdims=True)
+        ((_, scaled),) = signals.prepare(signal, DEVIATIONS)
+        expected = np.pad(whole, ((0, 0), (0, 1000)))[:, :1000]
+        np.testing.assert_allclose(scaled, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("fs", [100.0, 360.0])
+def test_a_lead_that_stands_still_is_zero_in_standard_deviations(fs):
+    signal = recording(fs, 5.0)
+    signal.millivolts[0] = 3.3  # V1; filters leave rounding errors of it
+    preparation = dataclasses.replace(DEVIATIONS, band=(1.0, 47.0))
+    ((_, scaled),) = signals.prepare(signal, preparation)
+    assert scaled[0].std() == pytest.approx(1, abs=1e-5) and not scaled[1].any()
+
+
+def test_every_stretch_of_a_long_recording_is_scaled_by_itself():
+    signal = recording(100.0, 5.0, 8.01)
+    signal.millivolts[:, 400] = np.nan
+    signal.millivolts[:, 401:] *= 10
+    windows = signals.prepare(signal, dataclasses.replace(WINDOWS, scale="deviation"))
+    assert starts_of(windows) == [0.0, 2.0, 4.01, 6.01]
+    for _, scaled in windows:
+        np.testing.assert_allclose(scaled.std(axis=1), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("preparation", "unit"), [(PREPARATION, "uV"), (DEVIATIONS, "standard deviation / 1000")]
+)
+def test_a_shard_names_what_it_counts(tmp_path, preparation, unit):
+    path = tmp_path / "0.h5"
+    records.write_shard(path, [], dataset="toy", preparation=preparation, sources="abc")
+    assert records.read_attributes(path)["unit"] == unit
+
+
+def test_an_unknown_scale_is_refused():
+    with pytest.raises(ValueError, match="scale: 'volt'; allowed: millivolt, deviation"):
+        dataclasses.replace(PREPARATION, scale="volt")

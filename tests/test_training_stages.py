@@ -125,7 +125,7 @@ def test_of_several_rates_the_best_on_valid_is_kept_and_all_are_paid(stages, ran
     assert pd.read_csv(out.with_name("history.csv"))["rate"].max() > 1e-3
 
 
-def test_predictions_cover_valid_and_test_under_every_condition(stages, random):
+def test_predictions_cover_valid_and_test_and_under_conditions_test(stages, random):
     from ecgpipe import predictions
 
     checkpoint = stages.finetune("full/checkpoint.safetensors", random)
@@ -133,7 +133,8 @@ def test_predictions_cover_valid_and_test_under_every_condition(stages, random):
     out = stages.predict("p.h5", checkpoint, conditions)
     clean, lost = predictions.read(out), predictions.read(out, "chest-lost")
     assert set(clean.part) == {"valid", "test"} and clean.labels == LABELS
-    assert np.array_equal(clean.target, lost.target) and (clean.record == lost.record).all()
+    assert set(lost.part) == {"test"} and (clean.of("test").record == lost.record).all()
+    clean = clean.of("test")
     assert not np.allclose(clean.probability, lost.probability)
     assert json.loads(predictions.attributes(out)["revision"])["predict"] == 1
 
@@ -188,3 +189,34 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
     save_file({"w": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="other.safetensors: not a checkpoint of ecgpipe"):
         model.load(tmp_path / "other.safetensors")
+
+
+def test_for_other_labels_a_head_keeps_its_hidden_layers(stages):
+    head = {"hidden": [8], "norm": False, "pool": "max", "activation": "none", "dropout": 0.0}
+    no_steps = {"fit": FIT | {"steps": 0}, "head": head}
+    before = stages.finetune("before/checkpoint.safetensors", stages.pretrain("r.st"), head=head)
+    stages.made["task"] = stages.made["task"] | {"labels": list(LABELS[:1])}
+    after = stages.finetune("after/checkpoint.safetensors", before, **no_steps)
+    hidden, last = "head.layers.1.weight", "head.layers.3.weight"
+    assert torch.equal(state(before)[hidden], state(after)[hidden])
+    assert state(before)[last].shape != state(after)[last].shape
+
+
+def test_a_checkpoint_says_what_it_has_seen(stages, random):
+    from ecgpipe import model
+
+    told = {"datasets": None, "tasks": ["t"], "objective": {"name": "supervised"}, "fit": FIT}
+    first = model.read_metadata(stages.pretrain("supervised.safetensors", **told))["seen"]
+    assert first[0]["parts"] == ["train"] and first[0]["labels"] == list(LABELS)
+    assert model.read_metadata(random)["seen"] == [{"objective": "none", "records": 0}]
+
+
+def test_only_a_pretraining_that_says_so_sees_valid_and_test(stages):
+    from ecgpipe import model
+
+    told = {"objective": {"name": "simclr", "views": ["noise"]}, "fit": FIT | {"batch": 8}}
+    clean = model.read_metadata(stages.pretrain("clean.safetensors", **told))["seen"][0]
+    parts = ["train", "valid", "test"]
+    leaking = model.read_metadata(stages.pretrain("leaking.safetensors", parts=parts, **told))
+    assert clean["parts"] == ["train"] and leaking["seen"][0]["parts"] == parts
+    assert leaking["seen"][0]["patients"] > clean["patients"]

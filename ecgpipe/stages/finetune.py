@@ -5,7 +5,9 @@ import json
 import logging
 from copy import deepcopy
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -90,17 +92,23 @@ def run(
 def build_network(
     pretrained: Path, labels: tuple[str, ...], recipe: Recipe, prevalence: Tensor
 ) -> tuple[Classifier, dict[str, Any]]:
-    """Load the pretrained model; its head stays where labels and shape are the same."""
+    """Load the pretrained model; its head stays where labels and shape are the same.
+
+    For other labels a head of the same shape keeps its hidden layers.
+    """
     before, metadata = model.load(pretrained)
     head = build(HeadConfig, recipe.head, "recipe: head")
     network = Classifier(before.backbone, labels, head)
     assert network.head is not None
-    kept = before.labels == labels and before.head_config.same_weights(head)
+    alike = before.head if before.head_config.same_weights(head) else None
+    kept = alike is not None and before.labels == labels
     log.info("the head is %s: %d labels", "kept" if kept else "new", len(labels))
-    if kept and before.head is not None:
-        network.head.load_state_dict(before.head.state_dict())
-    else:
-        network.head.expect(prevalence)
+    if kept and alike is not None:
+        network.head.load_state_dict(alike.state_dict())
+        return network, metadata
+    if alike is not None and head.hidden:
+        network.head.carry_over(alike)
+    network.head.expect(prevalence)
     return network, metadata
 
 
@@ -126,11 +134,18 @@ def train(
     learner, feed = batches.encoded(network, chosen.Method) or (network, batches)
     method = chosen.Method(learner, config, teacher)
     trial = f"rate-{recipe.fit.rate}-decay-{recipe.fit.weight_decay}"
+    work = feed.work(method, learner, provenance.digest(identity, trial))
     history, cost = fit.fit(
-        feed.work(method, learner, provenance.digest(identity, trial)),
+        replace(work, hooks=hooks_of(adapter, network)),
         recipe.fit,
         seed=derive(batches.seed, 1),
         state=state / trial,
     )
     adapter.merge(network)
     return network, history, cost | feed.cost_of(network)
+
+
+def hooks_of(adapter: ModuleType, network: Classifier) -> fit.Hooks:
+    """Say what an adapter does around every update, as far as it offers it."""
+    asked = [name for name in ("before_step", "penalty", "after_step") if hasattr(adapter, name)]
+    return fit.Hooks(**{name: partial(getattr(adapter, name), network) for name in asked})

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import Generator, nn
 
 from ecgpipe import fit, inference, model, parallel, provenance, records, registry
@@ -77,6 +78,7 @@ def run(
                 build(Preparation, parse(attributes["preparation"]), str(shards[0]))
             ),
             "pretraining": asdict(pretraining),
+            "seen": [*before.get("seen", []), seen(pretraining, rows, cost["steps"])],
             "seed": seed,
             "revision": before.get("revision", {}) | told["revision"],
             "commit": provenance.commit(),
@@ -98,6 +100,28 @@ def training_rows(
         raise ValueError(f"a pretraining learns the labels of one task, got {pretraining.tasks}")
     (name,) = pretraining.tasks
     return read_task(build(Task, tasks[name], f"config/tasks/{name}.yaml"), shards, splits)
+
+
+def learnt_from(pretraining: Pretraining, rows: TaskRows) -> Bool[np.ndarray, " row"]:
+    """Tell which rows may be learnt from: train, and only where a leak is asked for, others."""
+    return np.isin(rows.part, pretraining.parts)
+
+
+def seen(pretraining: Pretraining, rows: TaskRows, steps: int) -> dict[str, Any]:
+    """State what a network has seen in one pretraining: enough to tell if a test set is new."""
+    if not steps:
+        return {"objective": pretraining.objective["name"], "records": 0}
+    table = rows.table[learnt_from(pretraining, rows)]
+    names = sorted(table["dataset"] + "/" + table["record"])
+    return {
+        "objective": pretraining.objective["name"],
+        "datasets": sorted(set(table["dataset"])),
+        "parts": list(pretraining.parts),
+        "labels": list(rows.labels),
+        "records": len(set(names)),
+        "patients": int((table["dataset"] + ":" + table["patient"]).nunique()),
+        "digest": provenance.digest(*dict.fromkeys(names)),
+    }
 
 
 def build_model(
@@ -133,7 +157,7 @@ def build_work(
     identity: str,
 ) -> fit.Work:
     """Put the training part on the device and say how progress is judged."""
-    train = rows.part == "train"
+    train = learnt_from(pretraining, rows)
     held_out = train.copy()
     held_out[train] = records.hashed_below(rows.table.loc[train, "patient"], HELD_OUT)
     learned = rows.load(train & ~held_out, device, "train")

@@ -21,7 +21,7 @@ REVISION = {
     "draw": 1,
     "pretrain": 1,
     "finetune": 1,
-    "predict": 3,
+    "predict": 4,
     "evaluate": 2,
     "collect": 1,
     "compare": 1,
