@@ -17,8 +17,8 @@ from ecgpipe.augment import make_view
 from ecgpipe.batches import Labeled, Unlabeled
 from ecgpipe.cohort import Cohort, Sampler, TaskRows, are_listed, derive
 from ecgpipe.features import Features, Given, encode
-from ecgpipe.model import Classifier
 from ecgpipe.mixing import mix
+from ecgpipe.model import Classifier
 from ecgpipe.operations import count_operations
 from ecgpipe.scores import Sample, estimate
 from ecgpipe.settings import Recipe

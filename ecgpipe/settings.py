@@ -159,9 +159,7 @@ class Pretraining:
         if not self.parts or set(self.parts) - {"train", "valid", "test"}:
             raise ValueError(f"parts {self.parts}: expected some of train, valid, test")
         if self.tasks and self.parts != ("train",):
-            raise ValueError(
-                f"parts {self.parts}: with labels nothing but train may be learnt from"
-            )
+            raise ValueError(f"parts {self.parts}: only train may be learnt from with labels")
         if self.seeds not in (None, 1):
             raise ValueError(f"seeds {self.seeds}: give 1 (all runs share seed 0) or leave it out")
         if len(self.fit.trials) != 1:
