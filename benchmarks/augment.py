@@ -19,14 +19,14 @@ import numpy as np
 import torch
 
 from ecgpipe import noises
-from ecgpipe.augment import BLUR, STEPS, make_view
+from ecgpipe.augment import make_view
 from ecgpipe.batches import Montage
+from ecgpipe.distortions import BLUR
 from ecgpipe.wfdb_records import LEADS
 
 BATCH, FS = 64, 250
 ROUNDS, CALLS, ALIKE = 9, 10, 40  # turns; calls a turn; batches whose effects are compared
 LARGEST = 31_000_000  # bytes; what is freed once up to this size is not given back any more
-VIEWS = [(step,) for step in STEPS] + [("resized_crop", "time_out"), ("local_warp", "time_out")]
 MONTAGE = Montage(FS, LEADS)
 CARRY = noises.carry(LEADS).numpy()
 
@@ -78,6 +78,25 @@ def time_out(signal: np.ndarray) -> np.ndarray:
     view = signal.copy()
     view[:, start : start + length] = 0
     return view
+
+
+def time_flip(signal: np.ndarray) -> np.ndarray:
+    """Play backwards, or not."""
+    return signal[:, ::-1].copy() if rng.random() < 0.5 else signal.copy()
+
+
+def burst(signal: np.ndarray) -> np.ndarray:
+    """Silence a stretch of each lead."""
+    samples = signal.shape[1]
+    half = rng.integers(samples // 2, size=(len(signal), 1))
+    centre = rng.integers(half, samples - half)
+    time = np.arange(samples)
+    return signal * ((time < centre - half) | (time >= centre + half))
+
+
+def lead_shuffle(signal: np.ndarray) -> np.ndarray:
+    """Put the leads in another order."""
+    return signal[rng.permutation(len(signal))]
 
 
 def lead_mask(signal: np.ndarray) -> np.ndarray:
@@ -166,10 +185,14 @@ def baseline_shift(signal: np.ndarray) -> np.ndarray:
 REFERENCE = {
     step.__name__: step
     for step in (
-        *(resized_crop, local_warp, time_warp, time_out, lead_mask, gain, negation, blur, noise),
-        *(baseline_wander, power_line, muscle, baseline_shift),
+        *(resized_crop, local_warp, time_warp, time_flip, time_out, burst, lead_mask, lead_shuffle),
+        *(gain, negation, blur, noise, baseline_wander, power_line, muscle, baseline_shift),
     )
 }
+
+
+VIEWS = [(step,) for step in REFERENCE]
+VIEWS += [("resized_crop", "time_out"), ("local_warp", "time_out")]
 
 
 def one_by_one(signals: np.ndarray, view: tuple[str, ...]) -> np.ndarray:

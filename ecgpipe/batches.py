@@ -29,6 +29,7 @@ class Unlabeled:
     weak: Float[Tensor, "batch lead time"]
     strong: list[Float[Tensor, "batch lead time"]]
     index: Int[Tensor, " batch"]  # among the unlabeled records
+    of_total: int  # unlabeled records that there are
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,8 @@ def read_task(task: settings.Task, shards: list[Path], splits: list[Path]) -> Ta
     table = labels.select(records.read_table(shards), task)
     names, target = labels.targets(table, task)
     part = read_parts(table, dict(zip(task.datasets, splits, strict=True)))
-    return TaskRows(task, shards, table, names, target, part)
+    spared = (part == "valid") & ~records.hashed_below(table["patient"], task.valid)
+    return TaskRows(task, shards, table, names, target, np.where(spared, "spared", part))
 
 
 def read_rows(datasets: tuple[str, ...], shards: list[Path], splits: list[Path]) -> TaskRows:

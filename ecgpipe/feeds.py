@@ -74,13 +74,10 @@ class Batches:
         index = self.unlabeled_sampler.indices(step).to(self.device)
         signal = self.unlabeled.random_crops(index, self.length, generator)
         parallel.diverge(generator)
-        return Unlabeled(
-            weak=self.view(signal, "weak", generator),
-            strong=[self.view(signal, "strong", generator)]
-            if "strong" in self.recipe.views
-            else [],
-            index=parallel.share(index),
-        )
+        weak = self.view(signal, "weak", generator)
+        kinds = sorted(self.recipe.views.keys() & {"strong"})
+        strong = [self.view(signal, kind, generator) for kind in kinds]
+        return Unlabeled(weak, strong, parallel.share(index), of_total=len(self.unlabeled))
 
     def view(self, signal: Tensor, kind: str, generator: Generator) -> Tensor:
         """Make the labeled, weak or strong view of crops, as the recipe describes it."""

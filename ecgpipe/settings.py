@@ -70,8 +70,11 @@ class Task:
     keep_unlabeled: bool = False  # keep records that carry none of the labels
     overlap: float = 0.5  # share of a window that a rhythm must cover to count
     external: bool = False  # nothing is trained on its records: all of them are test
+    valid: float = 1.0  # share of the valid patients that are looked at, for they are labeled too
 
     def __post_init__(self) -> None:
+        if not 0 < self.valid <= 1:
+            raise ValueError(f"valid {self.valid}: expected a share above 0, at most 1")
         if not 0 < self.overlap <= 1:
             raise ValueError(f"overlap {self.overlap}: expected a share above 0, at most 1")
 

@@ -35,7 +35,7 @@ def unlabeled(labeled):
     from ecgpipe.batches import Unlabeled
 
     strong = labeled.signal + 0.1 * torch.randn(labeled.signal.shape)
-    return Unlabeled(weak=labeled.signal, strong=[strong], index=torch.arange(16))
+    return Unlabeled(weak=labeled.signal, strong=[strong], index=torch.arange(16), of_total=16)
 
 
 @pytest.fixture

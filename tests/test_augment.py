@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from ecgpipe.augment import BLUR, STEPS, make_view
+from ecgpipe.augment import STEPS, make_view
 from ecgpipe.batches import Montage
+from ecgpipe.distortions import BLUR
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2")
 MONTAGE = Montage(250, LEADS)
 DISTURBANCES = ("baseline_wander", "power_line", "muscle", "baseline_shift")
 LINEAR = (*DISTURBANCES, "noise")
+ONE_OF_TWO = ("negation", "blur", "time_flip")  # a record is changed or is not
+CHOICES = {name: {"steps": ["noise", "gain", "burst"]} for name in ("one_of", "some_of")}
 
 
 @pytest.fixture
@@ -23,7 +26,11 @@ def seeded(seed=1):
 
 
 def view(signal, step, seed=1, **values):
-    return make_view(signal, ({"name": step} | values,), MONTAGE, seeded(seed))
+    return make_view(signal, (told(step) | values,), MONTAGE, seeded(seed))
+
+
+def told(step):
+    return {"name": step} | CHOICES.get(step, {})
 
 
 @pytest.mark.parametrize("step", sorted(STEPS))
@@ -39,11 +46,11 @@ def test_a_step_changes_a_copy_and_repeats_with_its_generator(step, signal):
 @pytest.mark.parametrize("step", sorted(STEPS))
 def test_a_second_view_begins_from_the_signals_as_they_were(step, signal):
     generator = seeded()
-    make_view(signal, (step,), MONTAGE, generator)
-    rest = make_view(signal, (step,), MONTAGE, generator)
+    make_view(signal, (told(step),), MONTAGE, generator)
+    rest = make_view(signal, (told(step),), MONTAGE, generator)
     again = seeded()
-    make_view(torch.zeros_like(signal), (step,), MONTAGE, again)
-    assert torch.equal(rest, make_view(signal, (step,), MONTAGE, again))
+    make_view(torch.zeros_like(signal), (told(step),), MONTAGE, again)
+    assert torch.equal(rest, make_view(signal, (told(step),), MONTAGE, again))
 
 
 @pytest.mark.parametrize("step", sorted(STEPS))
@@ -58,7 +65,7 @@ def test_every_sample_has_its_own_draw(step, signal):
     same = signal[:1].expand(16, -1, -1)
     made = view(same, step)
     assert len({tuple(record.flatten().tolist()) for record in made}) > 1
-    if step not in ("negation", "blur"):  # these are one of two
+    if step not in ONE_OF_TWO:
         assert len({tuple(record.flatten().tolist()) for record in made}) > 12
 
 
@@ -189,3 +196,64 @@ def test_an_unknown_step_is_answered_with_those_there_are(signal):
 def test_a_misspelt_option_of_a_step_is_answered_with_those_there_are(signal):
     with pytest.raises(ValueError, match=r"view step noise: no amplitud; it knows \['amplitude'\]"):
         make_view(signal, ({"name": "noise", "amplitud": 1.0},), MONTAGE, seeded())
+
+
+def test_half_of_the_records_are_played_backwards(signal):
+    made = view(signal, "time_flip")
+    turned = (made == signal.flip(-1)).flatten(1).all(dim=1)
+    assert 20 < turned.sum() < 44 and torch.equal(made[~turned], signal[~turned])
+    assert torch.equal(view(signal, "time_flip", share=1.0), signal.flip(-1))
+
+
+def test_a_burst_is_one_stretch_of_even_length_in_each_lead(signal):
+    silent = view(signal.repeat(20, 1, 1), "burst") == 0
+    length = silent.sum(dim=-1).flatten()
+    assert (silent.int().diff(dim=-1).abs().sum(dim=-1) <= 2).all()
+    assert length.unique().tolist() == list(range(0, 199, 2))  # twice 0 to 99
+    counts = length.bincount()[::2] / len(length)
+    assert (counts - 1 / 100).abs().max() < 5 * math.sqrt(0.01 * 0.99 / len(length))
+
+
+def test_a_burst_lies_anywhere_its_length_allows(signal):
+    silent = view(signal[:1, :, :4].repeat(4000, 1, 1), "burst", high=1.0) == 0
+    long = silent[silent.sum(dim=-1) == 2].float()  # half of it is 1, its centre 1 or 2
+    assert long.mean(dim=0).tolist() == pytest.approx([0.5, 1.0, 0.5, 0.0], abs=0.02)
+
+
+def test_a_burst_is_at_most_of_the_share_asked(signal):
+    length = (view(signal, "burst", high=0.3) == 0).sum(dim=-1)
+    assert length.max() == 2 * 29 and length.min() == 0
+    with pytest.raises(ValueError, match="a share of up to 1.5"):
+        view(signal, "burst", high=1.5)
+
+
+def test_shuffled_leads_are_the_same_leads_in_any_order(signal):
+    lead = torch.arange(8.0)[None, :, None].expand(4000, 8, 2)
+    made = view(lead, "lead_shuffle")[..., 0]
+    assert torch.equal(made.sort(dim=1).values, lead[..., 0])
+    places = torch.stack([(made == number).float().mean(dim=0) for number in range(8)])
+    assert (places - 1 / 8).abs().max() < 0.03
+
+
+def test_one_of_several_steps_is_taken_as_often_as_another(signal):
+    steps = [{"name": "gain", "low": 2.0, "high": 2.0}, {"name": "negation", "share": 1.0}]
+    made = view(signal.repeat(20, 1, 1), "one_of", steps=steps)
+    factor = (made / signal.repeat(20, 1, 1)).mean(dim=(1, 2)).round()
+    assert factor.unique().tolist() == [-1, 2]
+    assert (factor == 2).float().mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_some_of_several_steps_are_applied_once_each_if_drawn(signal):
+    steps = [{"name": "gain", "low": n, "high": n} for n in (2.0, 3.0, 5.0, 7.0)]
+    made = view(signal.repeat(20, 1, 1), "some_of", steps=steps, draws=4)
+    factor = (made / signal.repeat(20, 1, 1)).mean(dim=(1, 2)).round().long()
+    assert (210 % factor == 0).all() and (factor > 1).all()
+    for one in (2, 3, 5, 7):  # not missed by four draws of four
+        assert (factor % one == 0).float().mean() == pytest.approx(1 - 0.75**4, abs=0.05)
+
+
+def test_steps_to_choose_from_are_checked_like_others(signal):
+    with pytest.raises(ValueError, match="one_of: give it `steps`"):
+        make_view(signal, ("one_of",), MONTAGE, seeded())
+    with pytest.raises(ValueError, match="no view step 'warp'"):
+        view(signal, "some_of", steps=["noise", "warp"])

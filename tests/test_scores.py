@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import fbeta_score
+from sklearn.metrics import fbeta_score, precision_recall_curve
 
 from ecgpipe import registry, scores
 from ecgpipe.predictions import Predictions
@@ -40,6 +40,22 @@ def test_no_other_threshold_has_a_better_f_beta(predictions):
     chosen = scores.choose_thresholds(target[:, None], probability[:, None])[0]
     tried = [fbeta_score(target, probability >= value, beta=2) for value in np.unique(probability)]
     assert fbeta_score(target, probability >= chosen, beta=2) == max(tried)
+
+
+def test_the_record_that_sets_a_threshold_is_decided_present(predictions):
+    """Chosen by `at least` and applied by `above`, that record would be lost."""
+    target, probability = predictions.target[:, :3], predictions.probability[:, :3]
+    threshold = scores.choose_thresholds(target, probability)
+    sample = scores.Sample(target, probability, threshold)
+    found = registry.load("metrics", "f_beta").score(sample, np.ones((1, 300)))[0]
+    for positive, said, score in zip(target.T, probability.T, found, strict=True):
+        assert score == pytest.approx(precision_recall_f2(positive, said).max())
+
+
+def precision_recall_f2(positive, said):
+    """F2 at every point of scikit-learn's precision-recall curve."""
+    precision, recall, _ = precision_recall_curve(positive, said)
+    return 5 * precision * recall / np.maximum(4 * precision + recall, 1e-12)
 
 
 def test_a_label_without_positives_gets_the_middle(predictions):
@@ -120,9 +136,10 @@ def test_no_difference_is_never_significant():
     assert scores.judge_difference(0.0, np.zeros(999)) == (0.0, 0.0, 1.0)
 
 
-def test_the_smallest_p_is_one_over_resamples_plus_one():
-    replicates = np.random.default_rng(0).normal(5, 0.1, 999)
-    assert scores.judge_difference(5.0, replicates)[2] == pytest.approx(1 / 1000)
+def test_a_large_difference_survives_the_correction_for_a_hundred_comparisons():
+    replicates = np.random.default_rng(0).normal(5, 1, 999)
+    p = np.array([scores.judge_difference(5.0, replicates)[2], *[0.5] * 99])
+    assert scores.correct_holm(p)[0] < 0.001
 
 
 def test_the_p_value_is_that_of_the_normal_distribution_it_scatters_as():

@@ -220,3 +220,14 @@ def test_only_a_pretraining_that_says_so_sees_valid_and_test(stages):
     leaking = model.read_metadata(stages.pretrain("leaking.safetensors", parts=parts, **told))
     assert clean["parts"] == ["train"] and leaking["seen"][0]["parts"] == parts
     assert leaking["seen"][0]["patients"] > clean["patients"]
+
+
+def test_a_task_may_look_at_a_share_of_the_valid_patients(stages, random):
+    from ecgpipe import predictions
+
+    checkpoint = stages.finetune("full/checkpoint.safetensors", random)
+    every = predictions.read(stages.predict("every.h5", checkpoint))
+    stages.made["task"] = stages.made["task"] | {"valid": 0.5}
+    few = predictions.read(stages.predict("few.h5", checkpoint))
+    assert set(few.of("valid").record) < set(every.of("valid").record)
+    assert (few.of("test").record == every.of("test").record).all()

@@ -19,6 +19,7 @@ from torch.nn.utils.parametrize import (
 )
 
 from ecgpipe.adapters._learn import learn_only
+from ecgpipe.adapters._low_rank_functions import Factors
 from ecgpipe.batches import Labeled
 from ecgpipe.model import Classifier
 
@@ -29,6 +30,7 @@ class Config:
 
     rank: int = 8
     alpha: float = 8.0  # the update is scaled by alpha / rank
+    biases: bool = False  # of the backbone learn too
 
     def __post_init__(self) -> None:
         if self.rank < 1 or self.alpha <= 0:
@@ -55,12 +57,22 @@ class Update(nn.Module):
 
 def attach(model: Classifier, config: Config, labeled: Iterable[Labeled] | None) -> None:
     """Give every linear and convolution layer of the backbone an update; freeze the rest."""
+    named = model.backbone.named_parameters()
+    biases = [p for name, p in named if config.biases and "bias" in name.rpartition(".")[2]]
     updates = []
     for layer in list(model.backbone.modules()):
         if isinstance(layer, nn.Linear | _ConvNd):
             updates.append(Update(layer.weight, config))
             register_parametrization(layer, "weight", updates[-1])
-    learn_only(model, (parameter for update in updates for parameter in update.parameters()))
+    learn_only(model, [*biases, *(factor for update in updates for factor in update.parameters())])
+
+
+@torch.no_grad()
+def factors(model: Classifier) -> dict[str, Factors]:
+    """Give what `merge` adds, by the names of weights."""
+    named = [each for each in model.named_modules() if is_parametrized(each[1], "weight")]
+    found = {f"{name}.weight": layer.parametrizations.weight[0] for name, layer in named}
+    return {name: (each.scale * each.up[None], each.down[None]) for name, each in found.items()}
 
 
 @torch.no_grad()

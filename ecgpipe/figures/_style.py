@@ -101,7 +101,7 @@ def looks(needs: Needs, shown: Iterable[str] | None = None) -> dict[str, dict]:
         arm: {
             "label": label,
             "color": COLOURS[index % len(COLOURS)],
-            "marker": MARKERS[index % len(MARKERS)],
+            "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)],
             "linestyle": DASHES[index // len(COLOURS) % len(DASHES)],
         }
         for index, (arm, label) in enumerate(arm_labels(needs.study).items())

@@ -81,6 +81,7 @@ def escape(text: str) -> str:
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
     special |= {
         "±": r"$\pm$",
+        "\N{MINUS SIGN}": "$-$",
         "≤": r"$\leq$",
         "–": "--",
         "µ": r"$\mu$",

@@ -195,6 +195,41 @@ def test_a_study_without_pretraining_has_no_objectives_to_compare(needs):
     assert "no arm was pretrained" in said(plugin.draw(replace(needs, scores=random)))
 
 
+def test_the_front_holds_what_nothing_as_cheap_outscores():
+    lines = [
+        ("cheap", 1, 0.7),
+        ("dear", 9, 0.9),
+        ("worse", 3, 0.6),
+        ("same", 9, 0.8),
+        ("mid", 2, 0.8),
+    ]
+    points = pd.DataFrame(lines, columns=["arm", "minutes", "mean"])
+    best = registry.load("figures", "cost_score").front(points, "minutes")
+    assert list(best["arm"]) == ["cheap", "mid", "dear"]
+
+
+def test_rounds_cost_time_together_and_memory_at_most(needs):
+    costs = needs.costs[needs.costs["recipe"] == "self_training"]
+    found = registry.load("figures", "cost_score").costs_of_arms(costs)
+    by_run = costs.groupby(["task", "budget", "seed"])["seconds"].sum()
+    expected = by_run.groupby(["task", "budget"]).mean() / 60
+    assert list(found["minutes"]) == pytest.approx(list(expected))
+    assert list(found["gigabytes"]) == pytest.approx([1.2] * len(found))
+
+
+def test_arms_of_the_same_cost_stand_side_by_side():
+    cost = pd.Series([5.0, 5.0, 50.0])
+    across = registry.load("figures", "cost_score").set_apart(cost, 1.0, 100.0)
+    assert across[0] < 5 < across[1] and across[2] == pytest.approx(50)
+    assert across[0] * across[1] == pytest.approx(25)
+
+
+def test_one_arm_alone_has_no_cost_to_be_weighed(needs):
+    few = needs.scores[needs.scores["recipe"] == "scratch"]
+    drawn = registry.load("figures", "cost_score").draw(replace(needs, scores=few))
+    assert "nothing to compare" in said(drawn)
+
+
 def test_neighbours_alike_are_counted_as_by_hand(rng):
     label = np.repeat([0, 1, 2], 20)
     places = rng.normal(size=(60, 2)) + label[:, None]

@@ -24,9 +24,9 @@ REVISION = {
     "predict": 4,
     "evaluate": 2,
     "collect": 1,
-    "compare": 1,
+    "compare": 2,
     "table": 1,
-    "figure": 1,
+    "figure": 2,
 }
 
 STUDY = settings.build(studies.Study, config, "the study's configuration")

@@ -38,6 +38,13 @@ def predictions_of_study(wildcards):
     return of_runs(rules.predict.output[0])
 
 
+def own_predictions_of_study(wildcards):
+    """What every run predicted on its own task: its thresholds come from there."""
+    path = rules.predict.output[0]
+    own = (vars(run) | {"scored_on": run.task} for run in RUNS)
+    return sorted({path.format(**one) for one in own})
+
+
 def scores_of_study(wildcards):
     """The scores of every run of the study."""
     return of_runs(rules.evaluate.output[0])

@@ -74,6 +74,7 @@ rule compare:
     input:
         leaks=rules.audit.output.leaks,
         predictions=predictions_of_study,
+        own=own_predictions_of_study,
     output:
         "results/{study}/comparisons.csv",
     log:

@@ -1,0 +1,59 @@
+"""Updates in triplets, `P diag(lambda) Q`, of which some come or go (AdaLoRA, IncreLoRA).
+
+A triplet is a column of P, a singular value, and a row of Q. Singular values start at zero.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ecgpipe.adapters._low_rank import Site, Update
+from ecgpipe.adapters._low_rank_functions import Factors
+
+Mask = Float[Tensor, "block rank"]
+
+
+class Triplets(Update):
+    """An update in which `up` is P and `down` is Q."""
+
+    def __init__(self, site: Site, rank: int) -> None:
+        super().__init__(site, rank)
+        self.singular = nn.Parameter(self.up.new_zeros(site.blocks, self.up.shape[-1]))
+        for factor in (self.up, self.down):
+            nn.init.normal_(factor, std=0.02)
+
+    def factors(self) -> Factors:
+        """Give P with the singular values, and Q."""
+        return self.up * self.singular[:, None], self.down
+
+    def counted(self) -> Mask:
+        """Mark the triplets that are to be orthogonal."""
+        return torch.ones_like(self.singular)
+
+    def disorder(self) -> Float[Tensor, ""]:
+        """Tell how far from orthogonal: |P'P - I|^2 + |QQ' - I|^2 (Zhang et al. 2023, Eq. 4)."""
+        counted = self.counted()
+        pairs = counted[:, :, None] * counted[:, None]
+        same = torch.eye(counted.shape[1], dtype=counted.dtype, device=counted.device)
+        products = self.up.mT @ self.up, self.down @ self.down.mT
+        return torch.stack([((each - same) * pairs).square().sum() for each in products]).sum()
+
+
+def penalty(found: Sequence[Triplets], weight: float) -> Float[Tensor, ""]:
+    """Return what keeps P and Q of all updates orthogonal."""
+    return weight * torch.stack([update.disorder() for update in found]).sum()
+
+
+def remember(
+    seen: Sequence[Tensor],
+    sensitivity: Sequence[Tensor],
+    uncertainty: Sequence[Tensor],
+    memory: float,
+) -> None:
+    """Move averages of importances, and of how these vary, towards new ones (Eq. 9 and 10)."""
+    torch._foreach_lerp_(sensitivity, seen, 1 - memory)
+    away = torch._foreach_sub(seen, sensitivity)
+    torch._foreach_abs_(away)
+    torch._foreach_lerp_(uncertainty, away, 1 - memory)
