@@ -19,9 +19,10 @@ def rate_factor(settings: Fit, step: int) -> float:
         return _cosine(1.0, 1e-5, (done - rise) / (1 - rise))
     if done < settings.warmup:
         return (step + 1) / (settings.warmup * settings.steps + 1)
+    left = 1 - (done - settings.warmup) / (1 - settings.warmup)
     if settings.schedule == "cosine":
-        return _cosine(1.0, 0.0, (done - settings.warmup) / (1 - settings.warmup))
-    return 1.0
+        return _cosine(0.0, 1.0, left)
+    return left if settings.schedule == "linear" else 1.0
 
 
 def _cosine(start: float, end: float, share: float) -> float:

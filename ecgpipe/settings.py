@@ -93,8 +93,8 @@ class Fit:
     )
     rate_decay: float = 1.0  # the stem learns at rate times this, the layers between in even steps
     head_steps: int = 0  # at first only the head learns, this long
-    schedule: str = "one_cycle"  # or `cosine`, `constant`
-    warmup: float = 0.0  # share of the steps, for `cosine` and `constant`; a cycle has its own
+    schedule: str = "one_cycle"  # or `cosine`, `linear`, `constant`
+    warmup: float = 0.0  # share of the steps; a cycle has its own
     weight_decay: float | tuple[float, ...] = 1e-2  # several are tried as rates are
     clip: float | None = None  # largest norm of the gradient
     ema: float | None = None  # decay of the average of weights that is validated and kept
@@ -104,8 +104,9 @@ class Fit:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        if self.schedule not in ("one_cycle", "cosine", "constant"):
-            raise ValueError(f"schedule: {self.schedule!r}; allowed: one_cycle, cosine, constant")
+        schedules = ("one_cycle", "cosine", "linear", "constant")
+        if self.schedule not in schedules:
+            raise ValueError(f"schedule: {self.schedule!r}; allowed: {', '.join(schedules)}")
         if self.keep not in ("best", "last"):
             raise ValueError(f"keep: {self.keep!r}; allowed: best, last")
         allowed = {
@@ -149,6 +150,9 @@ class Pretraining:
     tasks: tuple[str, ...] = ()  # records with the labels of these tasks
     seeds: int | None = None  # 1: every run starts from seed 0; None: from its own seed
     parts: tuple[str, ...] = ("train",)  # of the split; with others, what a leak is worth is seen
+    head: dict[str, Any] = dataclasses.field(
+        default_factory=dict
+    )  # what differs from `heads.HeadConfig`, where there are labels
 
     def __post_init__(self) -> None:
         if (self.backbone is None) == (self.start is None):

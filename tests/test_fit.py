@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -202,3 +203,10 @@ def test_hooks_are_called_around_every_update_with_the_steps_own_randomness(make
     history, _ = fit.fit(work, SETTINGS, seed=3, state=tmp_path / "hooked")
     assert told[1::2] == [(step, 12) for step in range(1, 13)] and len(set(told[::2])) == 12
     assert history[0]["loss"] == pytest.approx(history[0]["supervised"] + 2)
+
+
+def test_a_linear_schedule_rises_and_falls_in_even_steps():
+    linear = Fit(steps=101, validate_every=1, schedule="linear", warmup=0.2)
+    factors = [schedules.rate_factor(linear, step) for step in range(101)]
+    assert factors[20] == 1 and factors[60] == pytest.approx(0.5) and factors[100] == 0
+    assert all(later > earlier for earlier, later in pairwise(factors[:21]))

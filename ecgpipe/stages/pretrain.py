@@ -17,6 +17,7 @@ from torch import Generator, nn
 from ecgpipe import fit, inference, model, parallel, provenance, records, registry
 from ecgpipe.batches import Montage, Pretext
 from ecgpipe.cohort import Cohort, Sampler, TaskRows, derive, read_rows, read_task
+from ecgpipe.heads import HeadConfig
 from ecgpipe.model import Backbone, Classifier
 from ecgpipe.settings import Preparation, Pretraining, Task, build, parse, plugin
 
@@ -131,16 +132,17 @@ def build_model(
     if start is None:
         assert pretraining.backbone is not None
         backbone = model.build_backbone(pretraining.backbone, len(montage.leads), "pretraining")
-        return with_head(backbone, rows), {"backbone": pretraining.backbone}
+        return with_head(backbone, rows, pretraining), {"backbone": pretraining.backbone}
     before, metadata = model.load(start)
     same = before.labels == rows.labels
     model.refuse_other_montage(start, metadata, montage)
-    return (before if same else with_head(before.backbone, rows)), metadata
+    return (before if same else with_head(before.backbone, rows, pretraining)), metadata
 
 
-def with_head(backbone: Backbone, rows: TaskRows) -> Classifier:
+def with_head(backbone: Backbone, rows: TaskRows, pretraining: Pretraining) -> Classifier:
     """Put a new head on a backbone, if there are labels."""
-    network = Classifier(backbone, rows.labels)
+    head = build(HeadConfig, pretraining.head, "pretraining: head")
+    network = Classifier(backbone, rows.labels, head)
     if network.head is not None:
         train = rows.target[rows.part == "train"]
         network.head.expect(torch.from_numpy(train.mean(axis=0)).float())
