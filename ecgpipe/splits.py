@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 FOLDS = {"train": tuple(range(1, 9)), "valid": (9,), "test": (10,)}
 ROTATIONS = tuple(f"rotation-{k}" for k in range(5))
+REDRAWN = tuple(f"redrawn-{k}" for k in range(10))  # new test sets, as studies of other methods use
 EXTERNAL = "external"  # every patient is test: of datasets that nothing is trained on
 
 
@@ -32,16 +33,16 @@ def split_patients(
     table: pd.DataFrame, folds: dict[str, tuple[int, ...]] | None, split: str
 ) -> pd.DataFrame:
     """Assign every patient of one dataset to train, valid or test; `folds` are the publisher's."""
-    if split not in ("standard", EXTERNAL, *ROTATIONS):
-        known = ", ".join(("standard", EXTERNAL, *ROTATIONS))
-        raise ValueError(f"no split {split!r}; there are: {known}")
+    if split not in (known := ("standard", EXTERNAL, *ROTATIONS, *REDRAWN)):
+        raise ValueError(f"no split {split!r}; there are: {', '.join(known)}")
     if split == EXTERNAL:
         return pd.DataFrame({"patient": np.sort(table["patient"].unique()), "part": "test"})
     if split == "standard" and folds is not None:
         return _published(table, folds)
-    parts = FOLDS if split == "standard" else _rotated(ROTATIONS.index(split))
+    parts = _rotated(ROTATIONS.index(split)) if split in ROTATIONS else FOLDS
     patients = np.sort(table["patient"].unique())
-    fold = pd.Series((_hashes("fold", patients) % np.uint64(10)).astype(int) + 1)
+    salt = f"fold/{split}" if split in REDRAWN else "fold"
+    fold = pd.Series((_hashes(salt, patients) % np.uint64(10)).astype(int) + 1)
     return pd.DataFrame({"patient": patients, "part": fold.map(_part_of_fold(parts))})
 
 

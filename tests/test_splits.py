@@ -204,3 +204,14 @@ def test_a_record_of_a_patient_without_a_part_is_refused():
     split = pd.DataFrame({"dataset": ["here"], "patient": ["p0"], "part": ["train"]})
     with pytest.raises(ValueError, match="1 patients.*here:p1"):
         splits.with_parts(cohort(2)[0], split)
+
+
+def test_a_redrawn_split_tests_other_patients_than_the_standard_one():
+    table = cohort(2000)[0]
+    tested = {
+        split: set(found.loc[found["part"] == "test", "patient"])
+        for split in ("standard", "redrawn-0", "redrawn-1")
+        for found in [splits.split_patients(table, None, split)]
+    }
+    shared = len(tested["redrawn-0"] & tested["redrawn-1"]) / len(tested["redrawn-0"])
+    assert len(tested) == 3 and 0.02 < shared < 0.25

@@ -94,10 +94,11 @@ def build_network(
 ) -> tuple[Classifier, dict[str, Any]]:
     """Load the pretrained model; its head stays where labels and shape are the same.
 
-    For other labels a head of the same shape keeps its hidden layers.
+    What the recipe does not say of the head is as in pretraining; for other labels a head of the
+    same shape keeps its hidden layers.
     """
     before, metadata = model.load(pretrained)
-    head = build(HeadConfig, recipe.head, "recipe: head")
+    head = build(HeadConfig, asdict(before.head_config) | recipe.head, "recipe: head")
     network = Classifier(before.backbone, labels, head)
     assert network.head is not None
     alike = before.head if before.head_config.same_weights(head) else None
