@@ -40,7 +40,7 @@ def save(
 
     `factors` are what merging added, `metadata` is that of the merged checkpoint.
     """
-    before, tensors = load_file(pretrained), {}
+    before, tensors = model.load(pretrained)[0].state_dict(), {}
     for name, tensor in merged.state_dict().items():
         if name in before and torch.equal(tensor.cpu(), before[name]):
             continue

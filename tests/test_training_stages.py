@@ -231,3 +231,17 @@ def test_a_task_may_look_at_a_share_of_the_valid_patients(stages, random):
     few = predictions.read(stages.predict("few.h5", checkpoint))
     assert set(few.of("valid").record) < set(every.of("valid").record)
     assert (few.of("test").record == every.of("test").record).all()
+
+
+def test_an_adapter_file_and_the_pretrained_checkpoint_predict_as_the_merged_one(stages, random):
+    from ecgpipe import adapter_files, model
+
+    adapter = {"name": "gated_lora", "rank": 2, "share": 0.5}
+    out = stages.finetune("gated/checkpoint.safetensors", random, adapter=adapter)
+    merged = model.load(out)[0].eval()
+    rebuilt = adapter_files.load(random, out.with_name("adapter.safetensors")).eval()
+    signal = torch.randn(2, 3, 100)
+    with torch.no_grad():
+        torch.testing.assert_close(rebuilt(signal), merged(signal))
+    told = adapter_files.read_metadata(out.with_name("adapter.safetensors"))["adapter"]
+    assert len(set(told["ranks"].values())) == 2 and told["update_parameters"] > 0

@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ecgpipe import fit, model, parallel, provenance, records, registry
+from ecgpipe import adapter_files, fit, model, parallel, provenance, records, registry
 from ecgpipe.cohort import derive, read_task
 from ecgpipe.feeds import Batches
 from ecgpipe.heads import HeadConfig
@@ -72,8 +72,8 @@ def run(
         train(deepcopy(network), replace(recipe, fit=one), batches, teaching, identity, state)
         for one in recipe.fit.trials
     ]
-    best, history, cost = max(trials, key=lambda trial: trial[2]["best_score"])
-    cost |= {"seconds": sum(trial[2]["seconds"] for trial in trials), "trials": len(trials)}
+    best = max(trials, key=lambda trial: trial.cost["best_score"])
+    cost = best.cost | {"seconds": sum(t.cost["seconds"] for t in trials), "trials": len(trials)}
     if parallel.rank() == 0:
         metadata |= {
             "recipe": asdict(recipe),
@@ -84,8 +84,12 @@ def run(
             "versions": provenance.versions(),
             "datasets": metadata["datasets"] | records.read_sources(shards),
         }
-        fit.write_outcome(out, history, cost, "valid_auroc")
-        model.save(out, best, metadata)
+        told = metadata | {"adapter": best.told}
+        adapter_file = out.with_name("adapter.safetensors")
+        adapter_files.save(adapter_file, best.merged, pretrained, best.factors, told)
+        cost["adapter_bytes"] = adapter_file.stat().st_size
+        fit.write_outcome(out, best.history, cost, "valid_auroc")
+        model.save(out, best.merged, metadata)
         fit.forget(state)
 
 
@@ -113,6 +117,16 @@ def build_network(
     return network, metadata
 
 
+class Trial(NamedTuple):
+    """What one choice of learning rate and weight decay came to."""
+
+    merged: Classifier
+    factors: dict[str, adapter_files.Factors]  # that merging added
+    told: dict[str, Any]  # by the adapter, of what it chose
+    history: fit.History
+    cost: dict[str, Any]
+
+
 def train(
     network: Classifier,
     recipe: Recipe,
@@ -120,7 +134,7 @@ def train(
     teacher: Classifier | None,
     identity: str,
     state: Path,
-) -> tuple[Classifier, fit.History, dict[str, Any]]:
+) -> Trial:
     """Attach the adapter, fit the method, merge; behind a frozen backbone only the head runs."""
     torch.manual_seed(derive(batches.seed, 5))  # the adapter's first weights
     name, values = plugin(recipe.adapter, "recipe: adapter")
@@ -142,8 +156,10 @@ def train(
         seed=derive(batches.seed, 1),
         state=state / trial,
     )
+    factors = adapter_files.factors_of(adapter, network)
+    told = adapter.describe(network) if hasattr(adapter, "describe") else {}
     adapter.merge(network)
-    return network, history, cost | feed.cost_of(network)
+    return Trial(network, factors, told, history, cost | feed.cost_of(network))
 
 
 def hooks_of(adapter: ModuleType, network: Classifier) -> fit.Hooks:

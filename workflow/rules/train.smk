@@ -36,6 +36,7 @@ rule finetune:
         teacher=teacher,
     output:
         checkpoint="results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/round-{round}/checkpoint.safetensors",
+        adapter="results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/round-{round}/adapter.safetensors",
         history="results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/round-{round}/history.csv",
         cost="results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/round-{round}/cost.json",
     log:
