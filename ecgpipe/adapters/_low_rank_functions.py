@@ -61,14 +61,14 @@ class _Linear(torch.autograd.Function):
         up: Tensor | None,
         down: Tensor | None,
     ) -> Tensor:
-        updated = add_product(weight, up, down).to(signal.dtype)
-        context.save_for_backward(signal, updated, up, down)
-        return linear(signal, updated, bias)
+        context.save_for_backward(signal, weight, up, down)
+        return linear(signal, add_product(weight, up, down).to(signal.dtype), bias)
 
     @staticmethod
     @once_differentiable
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        signal, updated, up, down = context.saved_tensors
+        signal, weight, up, down = context.saved_tensors
+        updated = add_product(weight, up, down).to(signal.dtype)  # once more, rather than kept
         of_signal = gradient @ updated if context.needs_input_grad[0] else None
         rows = gradient.flatten(0, -2)
         of_bias = rows.sum(0) if context.needs_input_grad[2] else None
@@ -92,16 +92,17 @@ class _Convolution(torch.autograd.Function):
         down: Tensor | None,
         layer: Convolution,
     ) -> Tensor:
-        updated = add_product(weight, up, down).to(signal.dtype)
-        context.save_for_backward(signal, updated, up, down)
+        context.save_for_backward(signal, weight, up, down)
         context.layer = layer
+        updated = add_product(weight, up, down).to(signal.dtype)
         return layer._conv_forward(signal, updated, bias)
 
     @staticmethod
     @once_differentiable
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        signal, updated, up, down = context.saved_tensors
+        signal, weight, up, down = context.saved_tensors
         layer, needs = context.layer, context.needs_input_grad
+        updated = add_product(weight, up, down).to(signal.dtype)
         of_signal = _gradient(layer, gradient, signal, updated, of=0) if needs[0] else None
         points = gradient.flatten(2)
         of_bias = points.sum((0, 2)) if needs[2] else None

@@ -4,6 +4,7 @@ A triplet is a column of P, a singular value, and a row of Q. Singular values st
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ecgpipe.adapters._low_rank import Site, Update
 from ecgpipe.adapters._low_rank_functions import Factors
+from ecgpipe.model import Classifier
 
 Mask = Float[Tensor, "block rank"]
 
@@ -28,6 +30,12 @@ class Triplets(Update):
         """Give P with the singular values, and Q."""
         return self.up * self.singular[:, None], self.down
 
+    def merged(self) -> Factors:
+        """Give the factors that merging folds in, without triplets that count in no block."""
+        some = self.singular.ne(0).any(0)
+        up, down = self.factors()
+        return up[..., some], down[:, some]
+
     def counted(self) -> Mask:
         """Mark the triplets that are to be orthogonal."""
         return torch.ones_like(self.singular)
@@ -44,6 +52,19 @@ class Triplets(Update):
 def penalty(found: Sequence[Triplets], weight: float) -> Float[Tensor, ""]:
     """Return what keeps P and Q of all updates orthogonal."""
     return weight * torch.stack([update.disorder() for update in found]).sum()
+
+
+def describe(model: Classifier) -> dict[str, Any]:
+    """State the ranks found, block by block, and how many numbers their triplets hold."""
+    found = {
+        name.partition(".parametrizations")[0].removesuffix(".update"): module
+        for name, module in model.named_modules()
+        if isinstance(module, Triplets)
+    }
+    ranks = {name: update.singular.ne(0).sum(1).tolist() for name, update in found.items()}
+    sizes = {name: 1 + u.up.shape[1] + u.down.shape[2] for name, u in found.items()}
+    held = sum(sum(ranks[name]) * size for name, size in sizes.items())
+    return {"update_parameters": held, "ranks": ranks}
 
 
 def remember(

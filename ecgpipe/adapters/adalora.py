@@ -8,6 +8,7 @@ that comes after an update takes its weights from after, its gradients from befo
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -103,6 +104,11 @@ def factors(model: Classifier) -> dict[str, Factors]:
 def merge(model: Classifier) -> None:
     """Fold what is left into the weights."""
     merge_updates(model)
+
+
+def describe(model: Classifier) -> dict[str, Any]:
+    """State what ranks the weights have come to."""
+    return _triplets.describe(model)
 
 
 def budget(config: Config, done: float, first: int, last: int) -> int:

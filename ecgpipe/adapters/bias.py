@@ -16,7 +16,8 @@ class Config:
 def attach(model: Classifier, config: Config, labeled: Iterable[Labeled] | None) -> None:
     """Let every bias learn: of norms, which keep following their batches, and of other layers."""
     named = model.backbone.named_parameters()
-    learn_only(model, (parameter for name, parameter in named if name.endswith("bias")))
+    kinds = ((name.rpartition(".")[2], parameter) for name, parameter in named)
+    learn_only(model, (parameter for kind, parameter in kinds if kind.startswith("bias")))
 
 
 def merge(model: Classifier) -> None:

@@ -12,6 +12,7 @@ turn have gradients too, and are set back to zero: Adam knows their scale when t
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -146,7 +147,7 @@ def after_step(model: Classifier, step: int, steps: int) -> None:
 def factors(model: Classifier) -> dict[str, Factors]:
     """Give what `merge` adds, by the names of weights."""
     named = [each for each in model.named_modules() if is_parametrized(each[1], "weight")]
-    return {f"{name}.weight": layer.parametrizations.weight[0].factors() for name, layer in named}
+    return {f"{name}.weight": layer.parametrizations.weight[0].merged() for name, layer in named}
 
 
 @torch.no_grad()
@@ -155,6 +156,11 @@ def merge(model: Classifier) -> None:
     for layer in list(model.modules()):
         if is_parametrized(layer, "weight"):
             remove_parametrizations(layer, "weight", leave_parametrized=True)
+
+
+def describe(model: Classifier) -> dict[str, Any]:
+    """State what ranks the weights have come to."""
+    return _triplets.describe(model)
 
 
 def budget(config: Config, done: float, first: int, last: int) -> int:
