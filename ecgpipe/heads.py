@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 Tokens = Float[Tensor, "batch token dim"]
 
-POOLED = {"max_mean": 2, "max": 1, "mean": 1, "max_mean_last": 3, "attention": 1}  # token widths
+POOLED = {  # token widths
+    "max_mean": 2,
+    "max": 1,
+    "mean": 1,
+    "max_mean_last": 3,
+    "attention": 1,
+    "flatten": 0,  # as many as the tokens of a crop: `HeadConfig.tokens`
+}
 QUERIES = 16  # heads of the attention, at most
 
 
@@ -19,12 +26,18 @@ class HeadConfig:
     hidden: tuple[int, ...] = ()
     dropout: float = 0.5
     norm: bool = True
-    pool: str = "max_mean"  # or `max`, `mean`, `max_mean_last` (recurrent networks), `attention`
+    pool: str = "max_mean"  # or another of `POOLED`; `max_mean_last` is for recurrent networks
     activation: str = "relu"  # after hidden layers, or `none`
+    tokens: int = 0  # of a crop, where the pool is `flatten`: such a head takes one length only
 
     def __post_init__(self) -> None:
         if self.pool not in POOLED:
             raise ValueError(f"pool {self.pool!r}; allowed: {', '.join(POOLED)}")
+        if (self.pool == "flatten") != (self.tokens > 0):
+            raise ValueError(
+                f"pool {self.pool!r}, tokens {self.tokens}: `flatten` needs the number of tokens "
+                "of a crop, other pools take any (0)"
+            )
         if self.activation not in ("relu", "none"):
             raise ValueError(f"activation {self.activation!r}; allowed: relu, none")
 
@@ -38,9 +51,9 @@ class Head(nn.Module):
 
     def __init__(self, dim: int, labels: int, config: HeadConfig = HeadConfig()) -> None:
         super().__init__()
-        self.pool = config.pool
+        self.pool, self.tokens = config.pool, config.tokens
         self.attend = Attention(dim) if config.pool == "attention" else None
-        sizes = [POOLED[config.pool] * dim, *config.hidden, labels]
+        sizes = [(config.tokens or POOLED[config.pool]) * dim, *config.hidden, labels]
         layers: list[nn.Module] = []
         for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
             last = i == len(sizes) - 2
@@ -77,6 +90,11 @@ class Head(nn.Module):
 
     def forward(self, tokens: Tokens) -> Float[Tensor, "batch label"]:
         """Return one logit a label."""
+        if self.tokens not in (0, tokens.shape[1]):
+            raise ValueError(
+                f"a flattened head of {self.tokens} tokens was given {tokens.shape[1]}; crops must "
+                "be as long as in training (`crop` in `fit`, `tokens` in `head`)"
+            )
         pooled = self.attend(tokens) if self.attend is not None else pool(tokens, self.pool)
         return self.layers(pooled)
 
@@ -98,5 +116,7 @@ class Attention(nn.Module):
 
 def pool(tokens: Tokens, kind: str = "max_mean") -> Float[Tensor, "batch pooled"]:
     """Pool tokens over time, by parameters of none."""
+    if kind == "flatten":
+        return tokens.flatten(1)
     parts = {"max": tokens.amax(dim=1), "mean": tokens.mean(dim=1), "last": tokens[:, -1]}
     return torch.cat([parts[name] for name in kind.split("_")], dim=1)

@@ -243,3 +243,31 @@ def test_layers_of_a_network_with_a_convolution_run_from_input_to_output():
 def test_impossible_settings_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         build_backbone(wrong, 12, "tests")
+
+
+@pytest.mark.parametrize(
+    ("settings", "stays_behind"),
+    [
+        ({"cell": "gru"}, (93.6, 96.7)),
+        ({"cell": "lstm"}, (91.6, 95.6)),
+        ({"cell": "lstm", "bidirectional": True}, (91.6, 95.6)),
+    ],
+)
+def test_a_flattened_head_leaves_behind_what_is_published(settings, stays_behind):
+    head = HeadConfig(dropout=0.0, norm=False, pool="flatten", tokens=1000)
+    for labels, percent in zip((5, 10), stays_behind, strict=True):
+        names = tuple(f"label {i}" for i in range(labels))
+        network = Classifier(build("rnn", **settings), names, head)
+        last = sum(p.numel() for p in network.head.parameters())
+        share = 100 * last / sum(p.numel() for p in network.parameters())
+        assert share == pytest.approx(percent, abs=0.05)
+
+
+def test_a_flattened_head_refuses_crops_of_another_length():
+    head = HeadConfig(dropout=0.0, norm=False, pool="flatten", tokens=50)
+    network = Classifier(build("rnn", 2, hidden=4), ("a",), head)
+    assert network(torch.zeros(2, 2, 50)).shape == (2, 1)
+    with pytest.raises(ValueError, match="50 tokens was given 40"):
+        network(torch.zeros(2, 2, 40))
+    with pytest.raises(ValueError, match="needs the number of tokens"):
+        HeadConfig(pool="flatten")

@@ -250,5 +250,37 @@ def test_without_a_frozen_encoder_there_is_no_map(needs):
     assert "no frozen encoder" in said(drawn)
 
 
+def test_a_gain_is_the_difference_from_scratch_of_the_same_backbone(needs):
+    panel = registry.load("figures", "gain").draw(needs).axes[1]  # superdiag, self-training
+    (drawn,) = (line for line in panel.lines if line.get_marker() not in ("None", None))
+    own = needs.comparisons.query("task == 'ptbxl-superdiag' and metric == 'auroc'")
+    arms = own[["arm_a", "arm_b"]].agg(" ".join, axis=1)
+    own = own[arms.str.contains("scratch") & arms.str.contains("self_training")]
+    assert list(drawn.get_xdata()) == [0.05, 1.0]
+    np.testing.assert_allclose(drawn.get_ydata(), -own.sort_values("budget")["difference"])
+
+
+def test_without_several_budgets_there_is_no_gain_to_follow(needs):
+    few = needs.comparisons[needs.comparisons["budget"] == "1.0"]
+    drawn = registry.load("figures", "gain").draw(replace(needs, comparisons=few))
+    assert "several budgets" in said(drawn)
+
+
+def test_where_pretraining_pays_both_totals_are_the_same(needs):
+    panel = registry.load("figures", "break_even").draw(needs).axes[0]
+    scratch, *others = (line for line in panel.lines if line.get_marker() == "None")
+    marks = [line for line in panel.lines if line.get_marker() == "o"]
+    assert marks and len(others) >= len(marks)
+    for mark in marks:
+        (tasks,), (spent,) = mark.get_data()
+        assert np.interp(tasks, *scratch.get_data()) == pytest.approx(spent, rel=1e-3)
+
+
+def test_without_an_arm_from_scratch_nothing_breaks_even(needs):
+    costs = needs.costs[needs.costs["recipe"] != "scratch"]
+    drawn = registry.load("figures", "break_even").draw(replace(needs, costs=costs))
+    assert "from scratch" in said(drawn)
+
+
 def said(drawn):
     return " ".join(text.get_text() for text in drawn.findobj(Text))

@@ -123,3 +123,26 @@ def test_without_an_arm_from_scratch_there_is_nothing_to_equal(needs):
     costs = needs.costs[needs.costs["recipe"] != "scratch"]
     with pytest.raises(ValueError, match="trains a whole network from scratch"):
         registry.load("tables", "equal_budget").build(replace(needs, costs=costs))
+
+
+def test_a_difference_is_as_good_only_if_its_interval_lies_within_the_margin():
+    judge = registry.load("tables", "transfer").judge
+    assert judge(-0.004, 0.009) == judge(0.001, 0.009) == "as good"
+    assert judge(0.001, 0.02) == "better" and judge(-0.02, -0.001) == "worse"
+    assert judge(-0.004, 0.02) == "undecided"
+
+
+def test_transfer_is_held_against_scratch_at_the_same_place(needs):
+    table = registry.load("tables", "transfer").build(needs)
+    scores = needs.scores.query("metric == 'auroc' and label == 'macro' and condition == 'clean'")
+    scratch = scores[scores["recipe"] == "scratch"].groupby(["task", "budget"])["value"].mean()
+    for line in table.itertuples():
+        assert line.scratch == pytest.approx(scratch[line.task, line.budget])
+    assert set(table["reference"]) == {"random-xresnet1d18 + scratch"}
+    assert set(table.loc[table["arm"] == table["reference"], "verdict"]) == {"reference"}
+
+
+def test_transfer_without_an_arm_from_scratch_is_refused(needs):
+    costs = needs.costs[needs.costs["recipe"] != "scratch"]
+    with pytest.raises(ValueError, match="transfer: no arm trains a whole network"):
+        registry.load("tables", "transfer").build(replace(needs, costs=costs))
