@@ -7,6 +7,7 @@ attention writes out its scores and a mask, and everything is in single precisio
 
 import math
 import random
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -108,12 +109,19 @@ class Transformer(nn.Module):
         return tokens + self.narrow(leaky_relu(self.widen(self.norms[1](tokens))))
 
 
-class PlainCeSsl(nn.Module):
-    """Network and method: called as our methods are."""
+@dataclass(frozen=True)
+class Config:
+    """As published."""
 
-    def __init__(self, model: Classifier, tokens: int) -> None:
+    tokens: int = 96  # of 6,144 samples
+
+
+class Method(nn.Module):
+    """Network and method: made of one of our networks, and called as our methods are."""
+
+    def __init__(self, model: Classifier, config: Config) -> None:
         super().__init__()
-        backbone = model.backbone
+        backbone, tokens = model.backbone, config.tokens
         assert isinstance(backbone, conv_transformer.Backbone) and model.head is not None
         self.blocks = nn.Sequential(*(Block(block) for block in backbone.blocks))
         layers = (Transformer(layer, tokens) for layer in backbone.transformer)

@@ -138,13 +138,12 @@ def operations(network, signal):
     return counter.get_total_flops()
 
 
-@pytest.mark.parametrize(("off", "share"), [(False, 0.78), (True, 0.69)])
+@pytest.mark.parametrize(("off", "share"), [(False, 0.73), (True, 0.68)])
 def test_a_pass_takes_three_quarters_of_the_operations_of_full_finetuning(off, share):
-    backbone = build_backbone({"name": "conv_transformer", "depth": 2}, 12, "tests")
-    network = Classifier(backbone, ("label",))
-    signal = torch.zeros(2, 12, 1024)
+    backbone = build_backbone({"name": "conv_transformer", "width": 64, "depth": 1}, 12, "tests")
+    network, signal = Classifier(backbone, ("label",)), torch.zeros(2, 12, 6144)
     full = operations(network, signal)
-    attach_updates(network, lambda site: Chosen(site, 16), biases=True)
+    attach_updates(network, lambda site: Chosen(site, 4), biases=True)
     for update in updates(network).values():
         update.off = off
     assert operations(network, signal) < share * full

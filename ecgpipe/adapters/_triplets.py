@@ -68,10 +68,7 @@ def describe(model: Classifier) -> dict[str, Any]:
 
 
 def remember(
-    seen: Sequence[Tensor],
-    sensitivity: Sequence[Tensor],
-    uncertainty: Sequence[Tensor],
-    memory: float,
+    seen: list[Tensor], sensitivity: list[Tensor], uncertainty: list[Tensor], memory: float
 ) -> None:
     """Move averages of importances, and of how these vary, towards new ones (Eq. 9 and 10)."""
     torch._foreach_lerp_(sensitivity, seen, 1 - memory)

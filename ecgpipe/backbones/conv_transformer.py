@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
 from ecgpipe import model
 from ecgpipe.backbones._maps import to_map, to_tokens
+from ecgpipe.backbones._rectifiers import LeakyReLU, rectify_and_add
 from ecgpipe.transformer import positions
 
 KERNEL, STRIDE = 9, 4  # samples
@@ -51,10 +52,10 @@ class Config:
 
 
 def normed(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
-    """Convolve, normalise, rectify; unlike `_maps.activated` with biases, which adapters train."""
+    """Convolve and normalise; unlike `_maps.normed` with biases, which adapters train."""
     padding = (0, KERNEL // 2)
     convolution = nn.Conv2d(inputs, outputs, (1, KERNEL), (1, stride), padding)
-    return [convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU()]
+    return [convolution, nn.BatchNorm2d(outputs)]
 
 
 class Block(nn.Module):
@@ -62,14 +63,15 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.main = nn.Sequential(*normed(inputs, outputs, STRIDE), *normed(outputs, outputs, 1))
+        first, second = normed(inputs, outputs, STRIDE), normed(outputs, outputs, 1)
+        self.main = nn.Sequential(*first, LeakyReLU(), *second)
         # a last piece shorter than the stride is averaged too, so that both are of one length
         pool = nn.AvgPool2d((1, STRIDE), ceil_mode=True)
         self.skip = nn.Sequential(pool, nn.Conv2d(inputs, outputs, 1))
 
     def forward(self, features: Map) -> Map:
         """Shorten to `time / 4` rounded up."""
-        return self.main(features) + self.skip(features)
+        return rectify_and_add(self.main(features), self.skip(features))
 
 
 class Attention(nn.Module):
@@ -99,12 +101,13 @@ class Layer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.attention = Attention(width, heads)
         self.widen = nn.Linear(width, 4 * width)
+        self.rectify = LeakyReLU()
         self.narrow = nn.Linear(4 * width, width)
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Attend, then think."""
         tokens = tokens + self.attention(self.norms[0](tokens))
-        return tokens + self.narrow(leaky_relu(self.widen(self.norms[1](tokens))))
+        return tokens + self.narrow(self.rectify(self.widen(self.norms[1](tokens))))
 
 
 class Backbone(model.Backbone):
