@@ -68,10 +68,14 @@ def describe(model: Classifier) -> dict[str, Any]:
 
 
 def remember(
-    seen: list[Tensor], sensitivity: list[Tensor], uncertainty: list[Tensor], memory: float
+    seen: Sequence[Tensor],
+    sensitivity: Sequence[Tensor],
+    uncertainty: Sequence[Tensor],
+    memory: float,
 ) -> None:
     """Move averages of importances, and of how these vary, towards new ones (Eq. 9 and 10)."""
-    torch._foreach_lerp_(sensitivity, seen, 1 - memory)
-    away = torch._foreach_sub(seen, sensitivity)
+    new, means, spreads = list(seen), list(sensitivity), list(uncertainty)
+    torch._foreach_lerp_(means, new, 1 - memory)
+    away = torch._foreach_sub(new, means)
     torch._foreach_abs_(away)
-    torch._foreach_lerp_(uncertainty, away, 1 - memory)
+    torch._foreach_lerp_(spreads, list(away), 1 - memory)

@@ -132,7 +132,7 @@ def judge(found: list[Cut], memory: float) -> None:
     torch._foreach_abs_(seen)
     means = [update.get_buffer(f"{name}_sensitivity") for update, name, _ in named]
     spreads = [update.get_buffer(f"{name}_uncertainty") for update, name, _ in named]
-    _triplets.remember(list(seen), list(means), list(spreads), memory)
+    _triplets.remember(seen, means, spreads, memory)
 
 
 @torch.no_grad()
