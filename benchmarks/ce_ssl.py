@@ -7,9 +7,9 @@ A step is what the loop does between two batches: gates, loss, gradient, AdamW; 
 validated. Every variant gets the same records, `batch` labeled and as many unlabeled of 12 leads x
 6,144 samples. First ours and the plain one are held equal, with all updates on and in single
 precision. Times are medians of turns that the variants take one after the other; on a CPU they are
-the process's own in one thread. Memory is what the steps take at most beyond what was there before
-the first, in a process of its own: resident on a CPU, allocated on a GPU. Operations are those of a
-step with all updates on.
+the process's own in one thread. Memory is what steps take at most beyond what was there before the
+first, in a process of its own: resident on a CPU, allocated on a GPU. It and operations are those
+of steps with all updates on.
 """
 
 import argparse
@@ -182,16 +182,15 @@ def weigh(name: str, options: argparse.Namespace, answer: Connection) -> None:
     """Send how many bytes steps take, weights that learn, and operations of a step."""
     torch.set_num_threads(1)
     variant = VARIANTS[options.device][name]
-    training = Training(variant, options)
+    training = Training(variant, options, p=0.0)
     cuda = training.device.type == "cuda"
     before = torch.cuda.memory_allocated() if cuda else resident("VmRSS")
-    for _ in range(4):
+    for _ in range(3):
         training()
     taken = (torch.cuda.max_memory_allocated() if cuda else resident("VmHWM")) - before
     learning = sum(p.numel() for p in training.parameters)
-    ungated = Training(Variant(variant.method, variant.adapter), options, p=0.0)
     with FlopCounterMode(display=False, custom_mapping=UNCOUNTED) as counter:
-        ungated()
+        training()
     answer.send((taken, learning, counter.get_total_flops()))
 
 

@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 case "$stage" in
-  pretrain|finetune) echo x > "${out%/*}/history.csv"; echo x > "${out%/*}/cost.json" ;;
+  pretrain|finetune) for name in history.csv cost.json adapter.safetensors; do echo x > "${out%/*}/$name"; done ;;
   table) echo x > "${out%.csv}.tex"; echo x > "${out%.csv}.md" ;;
   figure) echo x > "${out%.pdf}.png" ;;
   describe) echo x > "${out%.html}.json"; echo x > "${out%/*}/records.png" ;;
