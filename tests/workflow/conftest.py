@@ -23,7 +23,8 @@ while [ $# -gt 0 ]; do
   shift
 done
 case "$stage" in
-  pretrain|finetune) for name in history.csv cost.json adapter.safetensors; do echo x > "${out%/*}/$name"; done ;;
+  pretrain|finetune)
+    for name in history.csv cost.json adapter.safetensors; do echo x > "${out%/*}/$name"; done ;;
   table) echo x > "${out%.csv}.tex"; echo x > "${out%.csv}.md" ;;
   figure) echo x > "${out%.pdf}.png" ;;
   describe) echo x > "${out%.html}.json"; echo x > "${out%/*}/records.png" ;;
