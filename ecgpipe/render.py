@@ -12,7 +12,7 @@ from ecgpipe import studies
 from ecgpipe.settings import Condition, build
 from ecgpipe.studies import Run, Study
 
-COLLECTED = ("scores", "comparisons", "costs", "histories")
+COLLECTED = ("scores", "comparisons", "costs", "histories", "estimates")
 SOURCES = (*COLLECTED, "conditions", "predictions", "records")
 PLACE = ["task", "split", "scored_on"]  # where a score stands; a panel of a figure
 
@@ -26,6 +26,7 @@ class Needs:
     comparisons: pd.DataFrame | None = None
     costs: pd.DataFrame | None = None
     histories: pd.DataFrame | None = None
+    estimates: pd.DataFrame | None = None
     conditions: dict[str, Condition] | None = None
     predictions: tuple[tuple[Run, Path], ...] = ()
     shards: tuple[Path, ...] = ()
@@ -182,13 +183,18 @@ def arm_labels(study: Study) -> dict[str, str]:
 
 
 def distinct(names: list[str]) -> dict[str, str]:
-    """Drop the words that all names share: `none-resnet`, `cpc-resnet` to `none`, `cpc`."""
-    words = [name.split("-") for name in names]
+    """Drop the words that all names share: `none-resnet`, `cpc-resnet` to `none`, `cpc`.
+
+    A name that all others begin with stays whole: `ce-ssl` beside `ce-ssl-frozen`, `ce-ssl-fixed`.
+    """
+    rest = [name for name in names if not all(f"{other}-".startswith(f"{name}-") for other in names)]
+    words = [name.split("-") for name in rest]
     for cut in (slice(1, None), slice(None, -1)):
         end = 0 if cut.start else -1
-        while min(map(len, words)) > 1 and len({word[end] for word in words}) == 1 < len(names):
+        while len(rest) > 1 and min(map(len, words)) > 1 and len({word[end] for word in words}) == 1:
             words = [word[cut] for word in words]
-    return {name: "-".join(word).replace("_", "-") for name, word in zip(names, words, strict=True)}
+    shorter = dict(zip(rest, map("-".join, words), strict=True))
+    return {name: shorter.get(name, name).replace("_", "-") for name in names}
 
 
 def untrained(costs: pd.DataFrame) -> set[str]:

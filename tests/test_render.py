@@ -59,6 +59,11 @@ def test_what_all_arms_share_is_not_said():
     }
 
 
+def test_an_arm_that_the_others_are_named_after_keeps_its_name():
+    names = ["ce-ssl-small", "ce-ssl-small-frozen", "ce-ssl-small-full"]
+    assert list(render.distinct(names).values()) == ["ce-ssl-small", "frozen", "full"]
+
+
 def test_two_arms_are_never_called_alike():
     names = ("cpc-small", "cpc-large", "cpc")
     assert len(set(render.arm_labels(study(names, ("full",))).values())) == 3

@@ -27,7 +27,7 @@ COSTS = {
     "gigabytes": "peak memory, GB",
 }
 FRONT = {"label": "Pareto front", "color": _style.GREY, "linewidth": 0.8, "marker": None}
-NEAR = 0.025  # of an axis: points closer than this are set apart by as much
+NEAR = 0.01  # of an axis: points closer than this are set apart by as much, no further
 
 
 @_style.styled

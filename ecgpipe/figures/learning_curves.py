@@ -51,7 +51,10 @@ def _panel(panel: Axes, own: pd.DataFrame, measure: str, looks: dict[str, dict])
             seeds = lines.pivot(index="along", columns="seed", values=measure)
             panel.plot(seeds, color=look["color"], linewidth=0.4, alpha=0.5)
             panel.plot(seeds.dropna().mean(axis=1), **_style.line(look))
-    panel.locator_params(nbins=5)
+    if measure == "loss" and own[measure].min() > 0:
+        panel.set_yscale("log")  # losses of different methods are not of one size
+    else:
+        panel.locator_params(nbins=5)
     _style.ruled(panel)
 
 
