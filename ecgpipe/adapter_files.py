@@ -4,23 +4,26 @@ It holds what differs from the pretrained checkpoint, which it names by its SHA-
 which a product of factors was added, it holds the factors; everything else that differs, whole.
 """
 
-import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor
 
-from ecgpipe import model, settings
+from ecgpipe import model, settings, tensor_files
+from ecgpipe.archives import sums_of
 from ecgpipe.heads import HeadConfig
 from ecgpipe.model import Classifier
 
-Factors = tuple[Tensor, Tensor]  # up (block, outputs, rank), down (block, rank, inputs)
+Up = Float[Tensor, "block outputs rank"]
+Down = Float[Tensor, "block rank inputs"]
+Factors = tuple[Up, Down]  # of what is added to a weight, block by block of its rows
+
+ENTRY = "ecgpipe-adapter"  # of the header
 
 
 def factors_of(adapter: ModuleType, attached: Classifier) -> dict[str, Factors]:
@@ -50,26 +53,21 @@ def save(
             tensors[name] = tensor
     header = {
         **metadata,
-        "pretrained_sha256": digest(pretrained),
+        "pretrained_sha256": sums_of(pretrained)["sha256"],
         "labels": list(merged.labels),
         "head": asdict(merged.head_config),
     }
-    part = path.with_name(path.name + ".part")
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        part,
-        metadata={"ecgpipe-adapter": json.dumps(header, sort_keys=True)},
-    )
-    part.replace(path)
+    tensor_files.save(path, tensors, ENTRY, header)
 
 
 def load(pretrained: Path, path: Path) -> Classifier:
     """Rebuild the merged model from its pretrained checkpoint and an adapter file."""
     header = read_metadata(path)
-    if digest(pretrained) != header["pretrained_sha256"]:
+    digest = sums_of(pretrained)["sha256"]
+    if digest != header["pretrained_sha256"]:
         raise ValueError(
             f"{path} belongs to another pretrained checkpoint than {pretrained}: expected one "
-            f"whose SHA-256 is {header['pretrained_sha256']}, got {digest(pretrained)}"
+            f"whose SHA-256 is {header['pretrained_sha256']}, got {digest}"
         )
     before, _ = model.load(pretrained)
     head = settings.build(HeadConfig, header["head"], f"{path}: head")
@@ -85,19 +83,4 @@ def load(pretrained: Path, path: Path) -> Classifier:
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """Read what an adapter file says of itself."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get("ecgpipe-adapter")
-    except SafetensorError as error:
-        raise ValueError(f"{path}: damaged ({error}); delete it, and it is made again") from error
-    if header is None:
-        raise ValueError(
-            f"{path}: not an adapter file of ecgpipe: its header has no `ecgpipe-adapter` entry"
-        )
-    return json.loads(header)
-
-
-def digest(path: Path) -> str:
-    """Hash a file's content: SHA-256, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return tensor_files.read_told(path, ENTRY, "an adapter file")

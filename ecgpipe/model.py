@@ -1,6 +1,5 @@
 """Backbone, head, classifier, and their checkpoints: safetensors that describe themselves."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -8,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ecgpipe import registry, settings
+from ecgpipe import registry, settings, tensor_files
 from ecgpipe.batches import Montage
 from ecgpipe.heads import Head, HeadConfig
+
+ENTRY = "ecgpipe"  # of a checkpoint's header
 
 
 class Backbone(nn.Module):
@@ -102,25 +102,12 @@ def save(path: Path, model: Classifier, metadata: dict[str, Any]) -> None:
     missing = {"backbone", "leads", "fs"} - metadata.keys()
     assert not missing, f"a checkpoint must state {missing}"
     header = {**metadata, "labels": list(model.labels), "head": asdict(model.head_config)}
-    part = path.with_name(path.name + ".part")
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()},
-        part,
-        metadata={"ecgpipe": json.dumps(header, sort_keys=True)},
-    )
-    part.replace(path)
+    tensor_files.save(path, model.state_dict(), ENTRY, header)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """Read what a checkpoint says of itself."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get("ecgpipe")
-    except SafetensorError as error:
-        raise ValueError(f"{path}: damaged ({error}); delete it, and it is made again") from error
-    if header is None:
-        raise ValueError(f"{path}: not a checkpoint of ecgpipe: its header has no `ecgpipe` entry")
-    return json.loads(header)
+    return tensor_files.read_told(path, ENTRY, "a checkpoint")
 
 
 def refuse_other_montage(path: Path, metadata: dict[str, Any], montage: Montage) -> None:
@@ -139,7 +126,5 @@ def load(path: Path) -> tuple[Classifier, dict[str, Any]]:
     backbone = build_backbone(metadata["backbone"], len(metadata["leads"]), str(path))
     head = settings.build(HeadConfig, metadata["head"], f"{path}: head")
     model = Classifier(backbone, tuple(metadata["labels"]), head)
-    with safe_open(path, framework="pt") as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
-    model.load_state_dict(weights)
+    model.load_state_dict(load_file(path))
     return model, metadata

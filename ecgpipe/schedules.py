@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
+from ecgpipe.fit_settings import Fit
 from ecgpipe.model import Classifier
-from ecgpipe.settings import Fit
 
 
 def rate_factor(settings: Fit, step: int) -> float:

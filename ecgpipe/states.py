@@ -2,9 +2,11 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -35,6 +37,11 @@ def read(folder: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]
         return {name: file.get_tensor(name) for name in file.keys()}, told  # noqa: SIM118
 
 
+def forget(state: Path) -> None:
+    """Delete what was kept for resuming, once the result is safe."""
+    shutil.rmtree(state, ignore_errors=True)
+
+
 def snapshot(model: nn.Module) -> dict[str, Tensor]:
     """Copy the weights to the host."""
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
@@ -49,3 +56,11 @@ def distinct(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take the tensors whose names begin so, by the rest of their names."""
     return {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move an average of weights, and of the statistics of norms, towards the model."""
+    kept, new = average.state_dict().values(), model.state_dict().values()
+    pairs = [(k, n) for k, n in zip(kept, new, strict=True) if k.is_floating_point()]
+    torch._foreach_lerp_([k for k, _ in pairs], [n for _, n in pairs], 1 - decay)

@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 
 from ecgpipe import fit, parallel, registry
 from ecgpipe.batches import Labeled
+from ecgpipe.fit_settings import Fit
 from ecgpipe.heads import HeadConfig
 from ecgpipe.model import Classifier, build_backbone
-from ecgpipe.settings import Fit
 
 
 def main(out: Path) -> None:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ecgpipe import fit, parallel, registry, states
 from ecgpipe.batches import Montage, Pretext
+from ecgpipe.fit_settings import Fit
 from ecgpipe.model import Classifier, build_backbone
-from ecgpipe.settings import Fit
 
 # views that nothing is drawn for: every process would draw its own
 TOLD = {"moco": {"queue": 24}, "swav": {"large": 2.0, "small": 2.0, "queue": 24}}

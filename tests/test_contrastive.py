@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from ecgpipe import fit, registry
 from ecgpipe.batches import Montage, Pretext
+from ecgpipe.fit_settings import Fit
 from ecgpipe.model import Classifier
-from ecgpipe.settings import Fit
 
 # views without steps whose pieces differ: two crops of one signal
 TOLD = {

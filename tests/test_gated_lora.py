@@ -16,8 +16,7 @@ from ecgpipe.adapters._low_rank import sites, updates
 from ecgpipe.batches import Labeled
 from ecgpipe.heads import HeadConfig
 from ecgpipe.model import Backbone, Classifier
-from tests.test_conv_transformer import LARGE, MEDIUM, TINY, build, signals, sines
-from tests.test_conv_transformer import tiny as plain_tiny  # noqa: F401
+from tests.ce_ssl import LARGE, MEDIUM, TINY, build, build_tiny, signals, sines
 
 
 def attached(network, **settings):
@@ -44,14 +43,15 @@ def logits(network, labeled, training=False):
 
 
 @pytest.fixture
-def tiny(plain_tiny):  # noqa: F811
+def tiny():
     """The tiny network of the reference, with its factors of rank 4 at full strength."""
-    gated_lora.attach(plain_tiny, gated_lora.Config(rank=4, p=0.0), None)
+    network = build_tiny()
+    gated_lora.attach(network, gated_lora.Config(rank=4, p=0.0), None)
     with torch.no_grad():
-        for i, update in enumerate(updates(plain_tiny).values()):
+        for i, update in enumerate(updates(network).values()):
             update.down.copy_(0.02 * sines(100 + i, *update.down.shape))
             update.up.copy_(0.05 * sines(200 + i, *update.up.shape))
-    return plain_tiny.eval()
+    return network.eval()
 
 
 def test_it_computes_what_the_published_code_does(tiny):

@@ -14,7 +14,7 @@ from ecgpipe import registry
 from ecgpipe.backbones._maps import to_map
 from ecgpipe.batches import Labeled, Unlabeled
 from ecgpipe.model import Classifier, build_backbone
-from tests.test_conv_transformer import signals, tiny  # noqa: F401  (a fixture)
+from tests.ce_ssl import build_tiny, signals
 
 NAMES = ("joint_norm", "joint_norm_detached")
 LABELED, UNLABELED = 8, 24
@@ -81,7 +81,7 @@ def test_without_unlabeled_records_it_is_supervised_learning(network):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_loss_is_that_of_the_published_logits(name, tiny):  # noqa: F811
+def test_the_loss_is_that_of_the_published_logits(name):
     logit = np.array(  # of the authors' code, for two labeled records and two unlabeled ones
         [
             [0.17261865, 0.54407247, 0.11561621, -0.37854494, -0.10699086, 0.39740536],
@@ -90,7 +90,7 @@ def test_the_loss_is_that_of_the_published_logits(name, tiny):  # noqa: F811
     )
     target = np.linspace(0, 1, 12).reshape(2, 6)
     unlabeled = replace(batches(2)[1], weak=signals(2, first=2))
-    loss, _ = learn(name, tiny, Labeled(signals(2), torch.from_numpy(target)), unlabeled)
+    loss, _ = learn(name, build_tiny(), Labeled(signals(2), torch.from_numpy(target)), unlabeled)
     expected = np.mean(np.logaddexp(0, logit) - target * logit)
     assert loss.item() == pytest.approx(expected, rel=1e-6)
 

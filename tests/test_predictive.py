@@ -8,10 +8,10 @@ import torch
 
 from ecgpipe import fit, model
 from ecgpipe.batches import Montage, Pretext
+from ecgpipe.fit_settings import Fit
 from ecgpipe.model import Classifier, build_backbone
 from ecgpipe.objectives import cpc, jepa, masked
 from ecgpipe.objectives._hidden import draw_hidden, take
-from ecgpipe.settings import Fit
 
 RECURRENT = {"name": "cpc_lstm", "width": 16, "hidden": 12, "recurrent": 1}
 PATCHES = {"name": "vit1d", "patch": 10, "dim": 16, "depth": 1, "heads": 2}

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from ecgpipe import registry, settings, studies
+from ecgpipe.fit_settings import Fit
 
 CONFIG = Path(__file__).parent.parent / "config"
 KINDS = {
@@ -62,30 +63,30 @@ def test_everything_a_study_names_exists(study):
 
 def test_an_unknown_key_is_answered_with_the_file_and_the_known_keys():
     with pytest.raises(ValueError, match=r"recipes/x.yaml: unknown key ratee; Fit knows: steps"):
-        settings.build(settings.Fit, {"steps": 1, "ratee": 2}, "recipes/x.yaml")
+        settings.build(Fit, {"steps": 1, "ratee": 2}, "recipes/x.yaml")
 
 
 def test_a_missing_key_is_named():
     with pytest.raises(ValueError, match="missing key validate_every"):
-        settings.build(settings.Fit, {"steps": 1}, "recipes/x.yaml")
+        settings.build(Fit, {"steps": 1}, "recipes/x.yaml")
 
 
 def test_a_value_of_the_wrong_type_is_named():
     with pytest.raises(ValueError, match="batch: expected int, got '64'"):
-        settings.build(settings.Fit, {"steps": 1, "validate_every": 1, "batch": "64"}, "x")
+        settings.build(Fit, {"steps": 1, "validate_every": 1, "batch": "64"}, "x")
 
 
 @pytest.mark.parametrize(
     ("kind", "told", "message"),
     [
-        (settings.Fit, {"batch": 0}, "batch 0"),
-        (settings.Fit, {"warmup": 0.1}, "warmup 0.1"),
-        (settings.Fit, {"rate": []}, "rate"),
-        (settings.Fit, {"rate": "1e-3"}, "YAML takes 1e-3 for text: write 0.001"),
+        (Fit, {"batch": 0}, "batch 0"),
+        (Fit, {"warmup": 0.1}, "warmup 0.1"),
+        (Fit, {"rate": []}, "rate"),
+        (Fit, {"rate": "1e-3"}, "YAML takes 1e-3 for text: write 0.001"),
         (settings.Recipe, {"views": {"labelled": ["noise"]}}, "views labelled: there are"),
         (settings.Recipe, {"views": {"strong": []}}, "strong asks for weak"),
-        (settings.Fit, {"keep": "all"}, "allowed: best, last"),
-        (settings.Fit, {"keep": "last", "patience": 3}, "patience 3"),
+        (Fit, {"keep": "all"}, "allowed: best, last"),
+        (Fit, {"keep": "last", "patience": 3}, "patience 3"),
         (settings.Pretraining, {"parts": ["fold"]}, "expected some of train, valid, test"),
         (settings.Pretraining, {"seeds": 3}, "seeds 3: give 1"),
         (settings.Pretraining, {"fit": {"steps": 9, "validate_every": 1}}, "must be 0"),
@@ -100,7 +101,7 @@ def test_a_value_of_the_wrong_type_is_named():
 def test_a_setting_that_would_do_nothing_is_refused(kind, told, message):
     fit = {"steps": 0, "validate_every": 1}
     least = {
-        settings.Fit: fit,
+        Fit: fit,
         settings.Recipe: {
             "adapter": {"name": "full"},
             "method": {"name": "supervised"},

@@ -119,11 +119,11 @@ def test_at_first_a_teacher_is_the_mean_of_all_students_so_far(name, model, labe
 
 def test_later_a_teacher_keeps_the_share_of_its_decay():
     student = transparent()
-    teacher = Teacher(student)
+    teacher = Teacher(student, rise=0.5)
     with torch.no_grad():
         student.head.layers[-1].bias.fill_(1.0)
     for step in range(5000, 5010):
-        teacher.follow(student, 0.99, step)
+        teacher.follow(student, 0.99, step, 10_000)
     bias = teacher.model.head.layers[-1].bias
     assert bias.tolist() == pytest.approx([1 - 0.99**10] * LABELS, rel=1e-5)
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import conv1d
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ecgpipe.backbones.resnet1d import Block
+from ecgpipe.backbones.resnet1d import build_block
 from ecgpipe.heads import HeadConfig
 from ecgpipe.model import Classifier, build_backbone
 
@@ -83,7 +83,7 @@ def kernels(block):
 
 @torch.no_grad()
 def test_a_basic_block_is_that_of_the_paper():
-    block = Block(4, 6, 6, stride=2, kernel=3).double().eval()
+    block = build_block(4, 6, 6, stride=2, kernel=3).double().eval()
     signal = torch.randn(2, 4, 21, dtype=torch.float64)
     first, second, shortcut = kernels(block)
     main = normed(conv1d(signal, first, stride=2, padding=1)).relu()
@@ -94,7 +94,7 @@ def test_a_basic_block_is_that_of_the_paper():
 
 @torch.no_grad()
 def test_a_bottleneck_strides_in_its_middle():
-    block = Block(4, 3, 12, stride=2, kernel=3).double().eval()
+    block = build_block(4, 3, 12, stride=2, kernel=3).double().eval()
     signal = torch.randn(2, 4, 21, dtype=torch.float64)
     first, second, third, shortcut = kernels(block)
     main = normed(conv1d(signal, first)).relu()
@@ -105,8 +105,8 @@ def test_a_bottleneck_strides_in_its_middle():
 
 
 def test_a_block_that_changes_no_shape_passes_on_what_it_is_given():
-    assert not list(Block(8, 8, 8, stride=1, kernel=3).identity.parameters())
-    assert not list(Block(8, 2, 8, stride=1, kernel=3).identity.parameters())
+    assert not list(build_block(8, 8, 8, stride=1, kernel=3).identity.parameters())
+    assert not list(build_block(8, 2, 8, stride=1, kernel=3).identity.parameters())
 
 
 @pytest.mark.parametrize("leads", [1, 12])

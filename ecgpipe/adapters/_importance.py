@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ecgpipe import parallel
-from ecgpipe.adapters._low_rank_functions import Down
+from ecgpipe.adapter_files import Down
 from ecgpipe.batches import Labeled
 from ecgpipe.model import Classifier
 

@@ -12,12 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ecgpipe.adapters._low_rank_functions import (
-    Factors,
-    add_product,
-    updated_convolution,
-    updated_linear,
-)
+from ecgpipe.adapter_files import Factors
+from ecgpipe.adapters._low_rank_functions import add_product, updated_convolution, updated_linear
 from ecgpipe.model import Classifier
 
 # layers of the backbones' transformers, by the ends of their names

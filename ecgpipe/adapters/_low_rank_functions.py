@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-Up = Float[Tensor, "block outputs rank"]
-Down = Float[Tensor, "block rank inputs"]
-Factors = tuple[Up, Down]
+from ecgpipe.adapter_files import Factors
+
 Convolution = nn.Conv1d | nn.Conv2d
 
 

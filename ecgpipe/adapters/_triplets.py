@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ecgpipe.adapter_files import Factors
 from ecgpipe.adapters._low_rank import Site, Update
-from ecgpipe.adapters._low_rank_functions import Factors
 from ecgpipe.model import Classifier
 
 Mask = Float[Tensor, "block rank"]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecgpipe.adapter_files import Factors
 from ecgpipe.adapters import _triplets
 from ecgpipe.adapters._low_rank import (
     Site,
@@ -21,7 +22,6 @@ from ecgpipe.adapters._low_rank import (
     merged_factors,
     updates,
 )
-from ecgpipe.adapters._low_rank_functions import Factors
 from ecgpipe.adapters._triplets import Mask, Triplets
 from ecgpipe.batches import Labeled
 from ecgpipe.model import Classifier

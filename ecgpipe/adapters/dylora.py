@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
+from ecgpipe.adapter_files import Factors
 from ecgpipe.adapters._low_rank import (
     Site,
     Update,
@@ -18,7 +19,6 @@ from ecgpipe.adapters._low_rank import (
     merged_factors,
     updates,
 )
-from ecgpipe.adapters._low_rank_functions import Factors
 from ecgpipe.batches import Labeled
 from ecgpipe.model import Classifier
 

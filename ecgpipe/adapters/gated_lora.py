@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Generator, nn
 
+from ecgpipe.adapter_files import Factors
 from ecgpipe.adapters import _low_rank
 from ecgpipe.adapters._importance import allocate, importance
-from ecgpipe.adapters._low_rank import Factors, Site, Update, attach_updates, sites, updates
+from ecgpipe.adapters._low_rank import Site, Update, attach_updates, sites, updates
 from ecgpipe.batches import Labeled
 from ecgpipe.model import Classifier
 

@@ -24,9 +24,9 @@ from torch.nn.utils.parametrize import (
 )
 
 from ecgpipe import parallel
+from ecgpipe.adapter_files import Factors
 from ecgpipe.adapters import _triplets
 from ecgpipe.adapters._low_rank import Site, sites
-from ecgpipe.adapters._low_rank_functions import Factors
 from ecgpipe.adapters._triplets import Mask, Triplets
 from ecgpipe.batches import Labeled
 from ecgpipe.model import Classifier

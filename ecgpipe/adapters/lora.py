@@ -18,8 +18,8 @@ from torch.nn.utils.parametrize import (
     remove_parametrizations,
 )
 
+from ecgpipe.adapter_files import Factors
 from ecgpipe.adapters._learn import learn_only
-from ecgpipe.adapters._low_rank_functions import Factors
 from ecgpipe.batches import Labeled
 from ecgpipe.model import Classifier
 

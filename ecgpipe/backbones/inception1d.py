@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ecgpipe import model
 from ecgpipe.backbones._maps import convolution, initialise, normed, to_map, to_tokens
+from ecgpipe.backbones._residual import Block
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,6 @@ class Module(nn.Module):
         return self.last(torch.cat([*seen, self.pooled(features)], dim=1))
 
 
-class Group(nn.Module):
-    """Three modules beside a shortcut."""
-
-    def __init__(self, inputs: int, outputs: int, config: Config) -> None:
-        super().__init__()
-        self.main = nn.Sequential(*(Module(n, config) for n in (inputs, outputs, outputs)))
-        self.identity = nn.Sequential(*normed(inputs, outputs, 1))
-        self.last = nn.ReLU()
-
-    def forward(self, features: Float[Tensor, "batch _ 1 time"]) -> Float[Tensor, "batch _ 1 time"]:
-        """Add what the group has learnt to what it was given."""
-        return self.last(self.main(features) + self.identity(features))
-
-
 class Backbone(model.Backbone):
     """Groups of inception modules; the length of the signal stays."""
 
@@ -65,7 +52,7 @@ class Backbone(model.Backbone):
         super().__init__()
         self.dim = config.width * (len(config.kernels) + 1)
         inputs = [leads] + [self.dim] * (config.groups - 1)
-        self.groups = nn.Sequential(*(Group(n, self.dim, config) for n in inputs))
+        self.groups = nn.Sequential(*(build_group(n, self.dim, config) for n in inputs))
         initialise(self)
 
     def stem(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch _ 1 time"]:
@@ -79,3 +66,9 @@ class Backbone(model.Backbone):
     def layers(self) -> list[nn.Module]:
         """List the groups."""
         return list(self.groups)
+
+
+def build_group(inputs: int, outputs: int, config: Config) -> Block:
+    """Build three modules beside a shortcut."""
+    main = [Module(n, config) for n in (inputs, outputs, outputs)]
+    return Block(main, normed(inputs, outputs, 1))

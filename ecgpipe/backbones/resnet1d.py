@@ -6,13 +6,11 @@ The published classifier averages the tokens in front of one hidden layer, which
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from ecgpipe import model
-from ecgpipe.backbones._maps import activated, initialise, normed, to_map, to_tokens
-
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+from ecgpipe.backbones import _residual
+from ecgpipe.backbones._maps import activated, normed
+from ecgpipe.backbones._residual import BLOCKS, Block
 
 
 @dataclass(frozen=True)
@@ -34,54 +32,28 @@ class Config:
             )
 
 
-class Block(nn.Module):
-    """A residual block: two convolutions, or a bottleneck of three where it ends wider."""
-
-    def __init__(self, inputs: int, width: int, outputs: int, stride: int, kernel: int) -> None:
-        super().__init__()
-        if outputs == width:
-            main = activated(inputs, width, kernel, stride) + normed(width, outputs, kernel)
-        else:
-            main = activated(inputs, width, 1) + activated(width, width, kernel, stride)
-            main += normed(width, outputs, 1)
-        self.main = nn.Sequential(*main)
-        fits = stride == 1 and inputs == outputs
-        self.identity = nn.Sequential(*([] if fits else normed(inputs, outputs, 1, stride)))
-        self.last = nn.ReLU()
-
-    def forward(self, features: Float[Tensor, "batch _ 1 _"]) -> Tensor:
-        """Add what the block has learnt to what it was given."""
-        return self.last(self.main(features) + self.identity(features))
-
-
-class Backbone(model.Backbone):
+class Backbone(_residual.Backbone):
     """One convolution and a pool, then four stages, each twice as wide as the one before."""
 
     def __init__(self, config: Config, leads: int) -> None:
-        super().__init__()
-        self.entry = nn.Sequential(
-            *activated(leads, config.width, 7, stride=2), nn.MaxPool2d((1, 3), (1, 2), (0, 1))
-        )
-        self.dim = config.width
+        width, kernel, dim = config.width, config.kernel, config.width
+        entry = [*activated(leads, width, 7, stride=2), nn.MaxPool2d((1, 3), (1, 2), (0, 1))]
         stages = []
         for i, blocks in enumerate(BLOCKS[config.depth]):
-            width = config.width * 2**i
-            outputs = width * (1 if config.depth < 50 else 4)
-            first = Block(self.dim, width, outputs, 1 if i == 0 else 2, config.kernel)
-            others = (Block(outputs, width, outputs, 1, config.kernel) for _ in range(blocks - 1))
-            stages.append(nn.Sequential(first, *others))
-            self.dim = outputs
-        self.stages = nn.Sequential(*stages)
-        initialise(self)
+            inputs, width = dim, config.width * 2**i
+            dim = width * (1 if config.depth < 50 else 4)
+            first = build_block(inputs, width, dim, 1 if i == 0 else 2, kernel)
+            others = [build_block(dim, width, dim, 1, kernel) for _ in range(blocks - 1)]
+            stages.append([first, *others])
+        super().__init__(entry, stages, dim)
 
-    def stem(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch _ 1 _"]:
-        """Shorten the signal four times."""
-        return self.entry(to_map(signal))
 
-    def trunk(self, stemmed: Float[Tensor, "batch _ 1 _"]) -> Float[Tensor, "batch token dim"]:
-        """Pass the stages, each but the first of which halves the length."""
-        return to_tokens(self.stages(stemmed))
-
-    def layers(self) -> list[nn.Module]:
-        """List stem and stages."""
-        return [self.entry, *self.stages]
+def build_block(inputs: int, width: int, outputs: int, stride: int, kernel: int) -> Block:
+    """Build two convolutions, or a bottleneck of three where it ends wider, beside a shortcut."""
+    if outputs == width:
+        main = activated(inputs, width, kernel, stride) + normed(width, outputs, kernel)
+    else:
+        main = activated(inputs, width, 1) + activated(width, width, kernel, stride)
+        main += normed(width, outputs, 1)
+    fits = stride == 1 and inputs == outputs
+    return Block(main, [] if fits else normed(inputs, outputs, 1, stride))

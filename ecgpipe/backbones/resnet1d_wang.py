@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ecgpipe import model
 from ecgpipe.backbones._maps import activated, initialise, normed, to_map, to_tokens
+from ecgpipe.backbones._residual import Block
 
 
 @dataclass(frozen=True)
@@ -25,24 +26,6 @@ class Config:
             )
 
 
-class Block(nn.Module):
-    """Two convolutions beside a shortcut."""
-
-    def __init__(self, config: Config, stride: int) -> None:
-        super().__init__()
-        width, (first, second) = config.width, config.kernels
-        self.main = nn.Sequential(
-            *activated(width, width, first, stride), *normed(width, width, second)
-        )
-        shortcut = [] if stride == 1 else normed(width, width, 1, stride)
-        self.identity = nn.Sequential(*shortcut)
-        self.last = nn.ReLU()
-
-    def forward(self, features: Float[Tensor, "batch _ 1 _"]) -> Tensor:
-        """Add what the block has learnt to what it was given."""
-        return self.last(self.main(features) + self.identity(features))
-
-
 class Backbone(model.Backbone):
     """One convolution without pooling, then three blocks of the same width."""
 
@@ -50,7 +33,7 @@ class Backbone(model.Backbone):
         super().__init__()
         self.dim = config.width
         self.entry = nn.Sequential(*activated(leads, config.width, config.stem_kernel))
-        self.blocks = nn.Sequential(*(Block(config, stride) for stride in config.strides))
+        self.blocks = nn.Sequential(*(build_block(config, stride) for stride in config.strides))
         initialise(self)
 
     def stem(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch _ 1 _"]:
@@ -64,3 +47,10 @@ class Backbone(model.Backbone):
     def layers(self) -> list[nn.Module]:
         """List stem and blocks."""
         return [self.entry, *self.blocks]
+
+
+def build_block(config: Config, stride: int) -> Block:
+    """Build two convolutions beside a shortcut."""
+    width, (first, second) = config.width, config.kernels
+    main = activated(width, width, first, stride) + normed(width, width, second)
+    return Block(main, [] if stride == 1 else normed(width, width, 1, stride))

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ecgpipe.fit import follow
 from ecgpipe.model import Classifier
+from ecgpipe.states import follow
 
 
 class Teacher(nn.Module):
@@ -17,9 +17,13 @@ class Teacher(nn.Module):
     It is always as in prediction: without dropout, its norms use the statistics they have averaged.
     """
 
-    def __init__(self, model: Classifier) -> None:
+    say: Tensor  # what the loss of learning from it is to be multiplied with
+
+    def __init__(self, model: Classifier, rise: float) -> None:
         super().__init__()
         self.model = copy.deepcopy(model).requires_grad_(False)
+        self.rise = rise  # share of the steps in which its say rises
+        self.register_buffer("say", torch.tensor(risen(0, 1, rise)))
         self.eval()
 
     def train(self, mode: bool = True) -> "Teacher":
@@ -31,9 +35,10 @@ class Teacher(nn.Module):
         """Return the probability of every label."""
         return self.model(signal).float().sigmoid()
 
-    def follow(self, student: Classifier, decay: float, step: int) -> None:
-        """Move towards the student; in the first steps by more than the decay says."""
+    def follow(self, student: Classifier, decay: float, step: int, steps: int) -> None:
+        """Move towards the student, at first by more than the decay says; let the say rise."""
         follow(self.model, student, min(decay, 1 - 1 / (step + 1)))
+        self.say.fill_(risen(step, steps, self.rise))
 
 
 def risen(step: int, steps: int, share: float) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from ecgpipe.batches import Labeled, Unlabeled
-from ecgpipe.methods._teacher import Teacher, risen
+from ecgpipe.methods._teacher import Teacher
 from ecgpipe.methods._views import given, shown
 from ecgpipe.model import Classifier, statistics_kept
 
@@ -40,15 +40,12 @@ class Config:
 class Method(nn.Module):
     """Supervised loss plus the squared difference from the teacher."""
 
-    rise: Tensor
-
     def __init__(
         self, model: Classifier, config: Config, teacher: Classifier | None = None
     ) -> None:
         super().__init__()
         self.model, self.config = model, config
-        self.average = Teacher(model)
-        self.register_buffer("rise", torch.tensor(risen(0, 1, config.rise)))
+        self.average = Teacher(model, config.rise)
 
     def forward(self, labeled: Labeled, unlabeled: Unlabeled | None) -> dict[str, Tensor]:
         """Return the loss of one batch."""
@@ -58,11 +55,10 @@ class Method(nn.Module):
         with statistics_kept(self.model):  # those of strong views are not those of test signals
             student = [self.model(view).float().sigmoid() for view in shown(unlabeled)]
         taught = torch.stack([mse_loss(probability, opinion) for probability in student]).mean()
-        loss = supervised + self.config.weight * self.rise * taught
+        loss = supervised + self.config.weight * self.average.say * taught
         return {"loss": loss, "supervised": supervised, "taught": taught}
 
     def after_step(self, step: int, steps: int) -> None:
-        """Let the teacher follow, and its weight rise."""
+        """Let the teacher follow, and its say rise."""
         rising = step < self.config.rise * steps
-        self.average.follow(self.model, self.config.decay[0 if rising else 1], step)
-        self.rise.fill_(risen(step, steps, self.config.rise))
+        self.average.follow(self.model, self.config.decay[0 if rising else 1], step, steps)

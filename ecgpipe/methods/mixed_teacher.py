@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from ecgpipe.batches import Labeled, Unlabeled
-from ecgpipe.methods._teacher import Teacher, risen
+from ecgpipe.methods._teacher import Teacher
 from ecgpipe.methods._views import given, shown
 from ecgpipe.mixing import mixup
 from ecgpipe.model import Classifier, statistics_kept
@@ -49,15 +49,12 @@ class Config:
 class Method(nn.Module):
     """Losses on labeled and unlabeled records that are mixed with each other."""
 
-    rise: Tensor
-
     def __init__(
         self, model: Classifier, config: Config, teacher: Classifier | None = None
     ) -> None:
         super().__init__()
         self.model, self.config = model, config
-        self.average = Teacher(model)
-        self.register_buffer("rise", torch.tensor(risen(0, 1, config.rise)))
+        self.average = Teacher(model, config.rise)
 
     def forward(self, labeled: Labeled, unlabeled: Unlabeled | None) -> dict[str, Tensor]:
         """Return the loss of one batch."""
@@ -71,10 +68,9 @@ class Method(nn.Module):
         with statistics_kept(self.model):
             probability = self.model(mixed.signal[records:]).float().sigmoid()
         taught = mse_loss(probability, mixed.target[records:])
-        loss = supervised + self.config.weight * self.rise * taught
+        loss = supervised + self.config.weight * self.average.say * taught
         return {"loss": loss, "supervised": supervised, "taught": taught}
 
     def after_step(self, step: int, steps: int) -> None:
-        """Let the teacher follow, and its weight rise."""
-        self.average.follow(self.model, self.config.decay, step)
-        self.rise.fill_(risen(step, steps, self.config.rise))
+        """Let the teacher follow, and its say rise."""
+        self.average.follow(self.model, self.config.decay, step, steps)

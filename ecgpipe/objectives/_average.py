@@ -14,7 +14,7 @@ def start_average(network: Network) -> Network:
     """Copy a network as the start of its own average: nothing in it learns from a loss.
 
     Its norms remember no batch either: their statistics are averages of the network's, as all else
-    (`ecgpipe.fit.follow` moves both).
+    (`ecgpipe.states.follow` moves both).
     """
     average = copy.deepcopy(network).requires_grad_(False)
     for module in average.modules():

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from ecgpipe.batches import Pretext
-from ecgpipe.fit import follow
 from ecgpipe.model import Classifier
 from ecgpipe.objectives._average import rising_decay, start_average
 from ecgpipe.objectives._embedding import Embedder, mlp
 from ecgpipe.objectives._views import view
+from ecgpipe.states import follow
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from ecgpipe.batches import Pretext
-from ecgpipe.fit import follow
 from ecgpipe.model import Classifier
 from ecgpipe.objectives._average import start_average
 from ecgpipe.objectives._hidden import Filler, draw_hidden, shape_of_patch, take
+from ecgpipe.states import follow
 
 
 @dataclass(frozen=True)

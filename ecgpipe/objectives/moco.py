@@ -15,12 +15,12 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 
 from ecgpipe import parallel
 from ecgpipe.batches import Pretext
-from ecgpipe.fit import follow
 from ecgpipe.model import Classifier
 from ecgpipe.objectives._average import start_average
 from ecgpipe.objectives._embedding import Embedder, cosines, mlp
 from ecgpipe.objectives._queue import Queue
 from ecgpipe.objectives._views import view
+from ecgpipe.states import follow
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,13 @@ from jaxtyping import Float
 from ecgpipe.render import (
     PLACE,
     Needs,
-    arm_of,
     budget_label,
     budget_order,
     own_scores,
     part_budget,
-    untrained,
 )
 from ecgpipe.tables import _text
+from ecgpipe.transfer import from_scratch
 
 NEEDS = ("scores", "costs")
 METRIC = "auroc"
@@ -57,12 +56,6 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
             "As good with": [_cell(line) for line in lines],
         }
     )
-
-
-def from_scratch(costs: pd.DataFrame) -> set[str]:
-    """Name the arms that train all weights of a network that was not pretrained."""
-    whole = (costs["stage"] == "finetune") & (costs["trainable"] == costs["parameters"])
-    return set(arm_of(costs[whole & costs["pretraining"].isin(untrained(costs))]))
 
 
 def compare(own: pd.DataFrame, scratch: set[str]) -> pd.DataFrame:

@@ -1,0 +1,32 @@
+"""Tensors in a file that says what they are: safetensors with an entry of JSON in its header."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def save(path: Path, tensors: dict[str, Tensor], entry: str, told: dict[str, Any]) -> None:
+    """Write tensors, whatever device they are on, and what is told of them, beside and rename."""
+    part = path.with_name(path.name + ".part")
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+        part,
+        metadata={entry: json.dumps(told, sort_keys=True)},
+    )
+    part.replace(path)
+
+
+def read_told(path: Path, entry: str, kind: str) -> dict[str, Any]:
+    """Read what is told of the tensors; raise ValueError if the file is not of that kind."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = (file.metadata() or {}).get(entry)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: damaged ({error}); delete it, and it is made again") from error
+    if told is None:
+        raise ValueError(f"{path}: not {kind} of ecgpipe: its header has no `{entry}` entry")
+    return json.loads(told)
