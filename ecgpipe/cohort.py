@@ -1,6 +1,7 @@
 """Records resident on the device as int16 microvolts; crops by index, without workers."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,12 @@ class Cohort:
             montage=self.montage,
         )
 
+    @cached_property
+    def recorded(self) -> Int[Tensor, " record"]:
+        """Samples of each signal that were recorded; what follows is padding."""
+        samples = self.table["samples"].to_numpy(np.int64)
+        return torch.from_numpy(samples).to(self.signal.device)
+
     def samples(self, seconds: float) -> int:
         """Turn seconds into samples; a crop is at most as long as a signal."""
         return min(round(seconds * self.montage.fs), self.signal.shape[-1])
@@ -49,28 +56,59 @@ class Cohort:
     def random_crops(
         self, index: Int[Tensor, " batch"], length: int, generator: Generator
     ) -> Float[Tensor, "share lead length"]:
-        """Cut one uniformly placed crop out of each signal of this process's share, in millivolts.
+        """Cut a crop at random out of what was recorded of each signal, in millivolts.
 
-        The places are drawn for the whole batch, so they do not depend on how many share it.
+        Signals are those of this process's share, but places are drawn for the whole batch, so they
+        do not depend on how many share it. A signal shorter than a crop comes with its padding.
         """
-        last = self.signal.shape[-1] - length
-        device = self.signal.device
-        start = torch.randint(0, last + 1, (len(index), 1, 1), generator=generator, device=device)
+        places, device = self.signal.shape[-1] - length + 1, self.signal.device
+        start = torch.randint(0, places, (len(index), 1, 1), generator=generator, device=device)
         index, start = parallel.share(index), parallel.share(start)
+        # places of the whole length, drawn in together: even to within one sample
+        own = (self.recorded[index] - length).clamp(min=0) + 1
+        start = start * own[:, None, None] // places
         lead = torch.arange(self.signal.shape[1], device=device)[:, None]
         time = start + torch.arange(length, device=device)
         return self.signal[index[:, None, None], lead, time].float() * MILLIVOLTS
 
-    def tiles(
-        self, index: slice | Int[Tensor, " batch"], length: int, stride: int
-    ) -> Float[Tensor, "batch tile lead length"]:
-        """Cut crops at multiples of the stride, in millivolts; the last ends with the signal."""
-        signal = self.signal[index]
-        last = signal.shape[-1] - length
-        starts = [*range(0, last, stride), last]
-        return (
-            torch.stack([signal[..., s : s + length] for s in starts], dim=1).float() * MILLIVOLTS
-        )
+    def beginnings(
+        self, index: Int[Tensor, " batch"], length: int
+    ) -> Float[Tensor, "batch lead length"]:
+        """Cut the first crop of each signal, in millivolts."""
+        return self.signal[index, :, :length].float() * MILLIVOLTS
+
+    def crops(self, length: int, stride: int) -> Int[np.ndarray, " record"]:
+        """Count the crops that `tiles` cuts out of each signal."""
+        return 1 + -(-self._last(length) // stride)
+
+    def tiles(self, some: slice, length: int, stride: int) -> Float[Tensor, "crop lead length"]:
+        """Cut crops at multiples of the stride, in millivolts, signal after signal.
+
+        The last of a signal ends with what was recorded; a signal shorter than a crop is one, with
+        its padding.
+        """
+        crops, last = self.crops(length, stride)[some], self._last(length)[some]
+        signal = np.repeat(np.arange(len(crops)), crops)
+        number = np.arange(len(signal)) - np.repeat(np.cumsum(crops) - crops, crops)
+        places = np.stack([signal, np.minimum(number * stride, last[signal])])
+        which, start = torch.from_numpy(places).to(self.signal.device)
+        return self.signal[some].unfold(-1, length, 1)[which, :, start].float() * MILLIVOLTS
+
+    def _last(self, length: int) -> Int[np.ndarray, " record"]:
+        """Say where the last crop of each signal starts."""
+        return np.maximum(self.table["samples"].to_numpy(np.int64) - length, 0)
+
+
+def mean_over_crops(
+    values: Float[Tensor, "crop *value"], crops: Int[np.ndarray, " record"]
+) -> Float[Tensor, "record *value"]:
+    """Average what there is of each record's crops, one record's after the other's."""
+    there = np.arange(crops.max()) < crops[:, None]
+    place = torch.from_numpy(np.flatnonzero(there)).to(values.device)
+    whole = values.new_zeros(there.size, *values.shape[1:]).index_copy(0, place, values)
+    share = torch.from_numpy(crops.max() / crops).to(values)  # 1 to the last bit, most often
+    means = whole.unflatten(0, there.shape).mean(dim=1)
+    return means * share.view(-1, *[1] * (means.dim() - 1))
 
 
 def load(
@@ -123,7 +161,7 @@ class TaskRows:
 
 def read_task(task: settings.Task, shards: list[Path], splits: list[Path]) -> TaskRows:
     """Read what a task needs to know of the shards; `splits` are in the order of its datasets."""
-    table = labels.select(records.read_table(shards), task)
+    table = labels.without(labels.select(records.read_table(shards), task), task)
     names, target = labels.targets(table, task)
     part = read_parts(table, dict(zip(task.datasets, splits, strict=True)))
     spared = (part == "valid") & ~records.hashed_below(table["patient"], task.valid)

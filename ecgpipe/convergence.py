@@ -6,9 +6,8 @@ chance: 95 % of an AUROC of 0.90 is 0.88, for 0.855 would be reached with a nint
 undone.
 
 A cost is that of the fit that was kept, without validation; what the search for its learning rate
-took is not in it. Floating-point operations count one forward pass of the backbone a record, and
-twice as much for the way back (Kaplan et al. 2020, section 2.1). Where an objective or a method
-looks at several views of a record they are therefore too low; seconds count everything.
+took is not in it. Floating-point operations are those that `fit` counted in steps, forward and
+backward, of all views of a record; see `operations` for what counts.
 """
 
 import math
@@ -19,10 +18,9 @@ from jaxtyping import Float
 
 CHANCE = 0.5  # AUROC of what has learnt nothing
 MOST = 0.95  # of scratch's best score: what is nearly as good
-PASSES = 3  # one forward, and as much as two for the way back
 RUN = ["pretraining", "recipe", "task", "split", "budget", "seed"]
 COSTS = ["step", "seconds", "flops"]
-PRICED = ["samples_per_second", "seconds_per_step", "flops_per_sample", "encoding_seconds"]
+ENCODING = ["encoding_seconds", "encoding_flops"]  # of tokens kept, behind a frozen backbone
 
 
 def curves(histories: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
@@ -30,10 +28,12 @@ def curves(histories: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
 
     `histories` and `costs` are those that `collect` writes. The lines of a run follow each other.
     """
-    own = histories[histories["stage"] == "finetune"].merge(_prices(costs), on=[*RUN, "round"])
+    encoding = costs[costs["stage"] == "finetune"].reindex(columns=[*RUN, "round", *ENCODING])
+    own = histories[histories["stage"] == "finetune"].merge(
+        encoding.fillna(dict.fromkeys(ENCODING, 0.0)), on=[*RUN, "round"]
+    )
     own = own.sort_values([*RUN, "round", "step"], ignore_index=True)
-    own["flops"] = own["step"] * own["flops_per_step"]
-    own["seconds"] += own["encoding_seconds"]
+    own[["seconds", "flops"]] += own[ENCODING].to_numpy()
     ends = own.groupby([*RUN, "round"])[COSTS].max()
     before = ends.groupby(RUN).cumsum() - ends
     rounds = pd.MultiIndex.from_frame(own[[*RUN, "round"]])
@@ -41,31 +41,29 @@ def curves(histories: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     return own[[*RUN, *COSTS, "valid_auroc"]]
 
 
-def _prices(costs: pd.DataFrame) -> pd.DataFrame:
-    """Price a step of every finetuning; tokens of a frozen backbone are computed once, forward."""
-    own = costs[costs["stage"] == "finetune"].reindex(columns=[*RUN, "round", *PRICED])
-    passes = np.where(own["encoding_seconds"].isna(), PASSES, 1)
-    own["flops_per_step"] = passes * own["flops_per_sample"] * _samples_per_step(own)
-    own["encoding_seconds"] = own["encoding_seconds"].fillna(0.0)
-    return own[[*RUN, "round", "flops_per_step", "encoding_seconds"]]
-
-
 def pretraining_costs(costs: pd.DataFrame) -> pd.DataFrame:
-    """Take the median over seeds of what each pretraining cost: columns `seconds`, `flops`.
+    """Add up what each pretraining and those it goes on from cost: columns `seconds`, `flops`.
 
-    The index is (pretraining, split). What a pretraining that goes on from another one found ready
-    is not in its cost.
+    The index is (pretraining, split). Of each the median over its seeds is taken.
     """
     own = costs[costs["stage"] == "pretrain"].reindex(
-        columns=["pretraining", "split", "steps", *PRICED]
+        columns=["pretraining", "split", "start", "steps", "seconds_per_step", "flops_per_step"]
     )
-    own["seconds"] = own["steps"] * own["seconds_per_step"]
-    own["flops"] = PASSES * own["flops_per_sample"] * own["steps"] * _samples_per_step(own)
-    return own.groupby(["pretraining", "split"])[["seconds", "flops"]].median()
+    for cost in ("seconds", "flops"):
+        own[cost] = own["steps"] * own[f"{cost}_per_step"]
+    alone = own.groupby(["pretraining", "split"])[["seconds", "flops"]].median()
+    start = dict(own[["pretraining", "start"]].dropna().to_numpy())
+    chains = {
+        place: [(name, place[1]) for name in _chain(place[0], start)] for place in alone.index
+    }
+    totals = [alone.loc[chain].sum() for chain in chains.values()]
+    return pd.DataFrame(totals, index=alone.index, columns=alone.columns)
 
 
-def _samples_per_step(costs: pd.DataFrame) -> pd.Series:
-    return (costs["samples_per_second"] * costs["seconds_per_step"]).round()
+def _chain(pretraining: str, start: dict[str, str]) -> list[str]:
+    """List a pretraining and all that it goes on from."""
+    before = start.get(pretraining)
+    return [pretraining, *(_chain(before, start) if before else [])]
 
 
 def share_of(best: float, share: float) -> float:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from ecgpipe import model, parallel
-from ecgpipe.cohort import Cohort
+from ecgpipe.cohort import Cohort, mean_over_crops
 from ecgpipe.heads import Head
 from ecgpipe.inference import CROPS, autocast
 
@@ -36,7 +37,8 @@ class Given(model.Backbone):
 class Features:
     """What a head sees of every crop of some records."""
 
-    tokens: Float[Tensor, "record crop token dim"]
+    tokens: Float[Tensor, "crop token dim"]  # of one record after the other
+    crops: Int[np.ndarray, " record"]  # that there are of each
     target: Float[Tensor, "record label"]
     seconds: float  # that encoding took
 
@@ -44,18 +46,30 @@ class Features:
         self, index: Int[Tensor, " batch"], generator: Generator
     ) -> Float[Tensor, "share token dim"]:
         """Take one crop of each record of this process's share."""
-        crops = self.tokens.shape[1]
-        crop = torch.randint(0, crops, (len(index),), generator=generator, device=index.device)
-        return self.tokens[parallel.share(index), parallel.share(crop)]
+        most = int(self.crops.max())
+        crop = torch.randint(0, most, (len(index),), generator=generator, device=index.device)
+        index, crop = parallel.share(index), parallel.share(crop)
+        first, count = self.places
+        return self.tokens[first[index] + crop * count[index] // most]
+
+    def beginnings(self, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch token dim"]:
+        """Take the first crop of each record."""
+        return self.tokens[self.places[0, index]]
+
+    @cached_property
+    def places(self) -> Int[Tensor, "2 record"]:
+        """Say at which crop each record begins, and how many it has, on the device."""
+        first = np.cumsum(self.crops) - self.crops
+        return torch.from_numpy(np.stack([first, self.crops])).to(self.tokens.device)
 
     @torch.no_grad()
     def probabilities(self, head: Head) -> Float[np.ndarray, "record label"]:
         """Average the probabilities of all crops of each record."""
         was_training = head.training
         head.eval()
-        logits = head(self.tokens.flatten(0, 1)).float().unflatten(0, self.tokens.shape[:2])
+        logits = head(self.tokens).float()
         head.train(was_training)
-        return logits.sigmoid().mean(dim=1).cpu().numpy()
+        return mean_over_crops(logits.sigmoid(), self.crops).cpu().numpy()
 
 
 @torch.no_grad()
@@ -66,15 +80,17 @@ def encode(
     assert network.head is not None
     began, device = time.monotonic(), cohort.signal.device
     length = cohort.samples(seconds)
+    stride = max(length // 2, 1)
+    crops = cohort.crops(length, stride)
     network.eval()
     found: list[Tensor] = []
     records = max(1, CROPS[device.type] // 8)
     for first in range(0, len(cohort), records):
-        tiles = cohort.tiles(slice(first, first + records), length, max(length // 2, 1))
+        tiles = cohort.tiles(slice(first, first + records), length, stride)
         with autocast(device, mixed):
-            tokens = network.backbone(tiles.flatten(0, 1))
-        few = network.head.summarise(tokens.float()).unflatten(0, tiles.shape[:2])
-        if few[0].numel() * few.element_size() * len(cohort) > LARGEST:
+            tokens = network.backbone(tiles)
+        few = network.head.summarise(tokens.float())
+        if few[0].nbytes * crops.sum() > LARGEST:
             return None
         found.append(few)
-    return Features(torch.cat(found), cohort.target, time.monotonic() - began)
+    return Features(torch.cat(found), crops, cohort.target, time.monotonic() - began)

@@ -75,8 +75,7 @@ class Batches:
         signal = self.unlabeled.random_crops(index, self.length, generator)
         parallel.diverge(generator)
         weak = self.view(signal, "weak", generator)
-        kinds = sorted(self.recipe.views.keys() & {"strong"})
-        strong = [self.view(signal, kind, generator) for kind in kinds]
+        strong = [self.view(signal, "strong", generator)] if "strong" in self.recipe.views else []
         return Unlabeled(weak, strong, parallel.share(index), of_total=len(self.unlabeled))
 
     def view(self, signal: Tensor, kind: str, generator: Generator) -> Tensor:
@@ -185,13 +184,16 @@ class Encoded:
             self.batches.work(method, network, identity),
             make_batch=self.make,
             validate=self.validate,
-            example=self.labeled.tokens[:1, 0],
+            example=self.labeled.tokens[:1],
             samples=self.batches.recipe.fit.batch,
         )
 
     def cost_of(self, network: Classifier) -> dict[str, Any]:
-        """State the cost of the whole model, and of encoding."""
-        seconds = self.labeled.seconds + self.valid.seconds
-        parameters = sum(parameter.numel() for parameter in network.parameters())
+        """State the cost of the whole model, and of encoding what is learnt from."""
         flops = count_operations(network, self.batches.example)
-        return {"encoding_seconds": seconds, "parameters": parameters, "flops_per_sample": flops}
+        return {
+            "encoding_seconds": self.labeled.seconds,
+            "encoding_flops": flops * len(self.labeled.tokens),
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "flops_per_sample": flops,
+        }

@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import resource
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -21,11 +20,11 @@ from torch import Generator, Tensor, nn
 
 from ecgpipe import parallel, states
 from ecgpipe.cohort import derive
+from ecgpipe.fit_settings import Fit
 from ecgpipe.inference import autocast
 from ecgpipe.model import Classifier
-from ecgpipe.operations import count_operations
+from ecgpipe.operations import Counter, count_operations
 from ecgpipe.schedules import parameter_groups, rate_factor
-from ecgpipe.settings import Fit
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +68,8 @@ class Progress:
     stale: int = 0  # validations since the best one
     fit_seconds: float = 0.0
     validation_seconds: float = 0.0
+    flops: int = 0  # floating-point operations of all steps, over all processes
+    flops_of_step: int = 0  # as last counted
     history: History = field(default_factory=list)
 
 
@@ -87,18 +88,14 @@ def fit(work: Work, settings: Fit, *, seed: int, state: Path) -> tuple[History, 
 
 def write_outcome(checkpoint: Path, history: History, cost: dict[str, Any], measure: str) -> None:
     """Write history.csv and cost.json beside a checkpoint."""
-    columns = dict.fromkeys(["step", "seconds", "rate", "loss", *(history or [{}])[0], measure])
+    first = ["step", "seconds", "flops", "rate", "loss"]
+    columns = dict.fromkeys([*first, *(history or [{}])[0], measure])
     lines = [",".join(columns)] + [",".join(f"{row[c]:.8g}" for c in columns) for row in history]
     texts = {"history.csv": "\n".join(lines) + "\n", "cost.json": json.dumps(cost, indent=1)}
     for name, text in texts.items():
         part = checkpoint.with_name(name + ".part")
         part.write_text(text)
         part.replace(checkpoint.with_name(name))
-
-
-def forget(state: Path) -> None:
-    """Delete what was kept for resuming, once the result is safe."""
-    shutil.rmtree(state, ignore_errors=True)
 
 
 class Loop:
@@ -118,7 +115,6 @@ class Loop:
         self.called = torch.compile(work.loss) if settings.compile else work.loss
         self.first_bad = torch.full((), -1, device=self.device)
         self.kept_at = time.monotonic()
-        self.flops = count_operations(work.model, work.example)
         self.held = self.hold_backbone() if settings.head_steps else []
 
     @property
@@ -151,7 +147,8 @@ class Loop:
         progress.fit_seconds += time.monotonic() - began
         assert self.optimizer is not None
         rate = max(group["lr"] for group in self.optimizer.param_groups)
-        row = {"step": end, "seconds": round(progress.fit_seconds, 3), "rate": rate, **means}
+        seconds = round(progress.fit_seconds, 3)
+        row = {"step": end, "seconds": seconds, "flops": progress.flops, "rate": rate, **means}
         progress.history.append(row)
 
     def take_step(self, step: int) -> dict[str, Tensor]:
@@ -171,12 +168,10 @@ class Loop:
             host = torch.Generator().manual_seed(derive(self.seed, step, 3))
             self.work.hooks.before_step(host)
         with autocast(self.device, self.settings.mixed):
-            terms = self.called(*self.work.make_batch(step, generator))
-        if self.work.hooks.penalty is not None:
-            penalty = self.work.hooks.penalty()
-            terms = {**terms, "loss": terms["loss"] + penalty, "penalty": penalty}
-        self.optimizer.zero_grad(set_to_none=True)
-        terms["loss"].backward()
+            batch = self.work.make_batch(step, generator)
+        counts = step in (0, self.settings.head_steps)  # what learns is new
+        terms = self.count(batch) if counts else self.find_gradients(self.called, batch)
+        self.progress.flops += self.progress.flops_of_step
         parallel.average_gradients(self.learning)
         if self.settings.clip is not None:
             nn.utils.clip_grad_norm_(self.learning, self.settings.clip)
@@ -186,13 +181,38 @@ class Loop:
         self.after_step(step)
         return terms
 
+    def find_gradients(
+        self, loss: Callable[..., dict[str, Tensor]], batch: tuple[Any, ...]
+    ) -> dict[str, Tensor]:
+        """Evaluate the loss on a batch, forward and backward."""
+        assert self.optimizer is not None
+        with autocast(self.device, self.settings.mixed):
+            terms = loss(*batch)
+        if self.work.hooks.penalty is not None:
+            penalty = self.work.hooks.penalty()
+            terms = {**terms, "loss": terms["loss"] + penalty, "penalty": penalty}
+        self.optimizer.zero_grad(set_to_none=True)
+        terms["loss"].backward()
+        return terms
+
+    def count(self, batch: tuple[Any, ...]) -> dict[str, Tensor]:
+        """Find the gradients of a step, not compiled, and count the operations of it.
+
+        They stand for the steps that follow; of what an adapter draws in each (gates, ranks), this
+        is one draw.
+        """
+        with Counter() as counter:
+            terms = self.find_gradients(self.work.loss, batch)
+        self.progress.flops_of_step = parallel.size() * counter.operations
+        return terms
+
     def after_step(self, step: int) -> None:
         """Let the adapter, the average of weights, and a loss that keeps one, follow."""
         if self.work.hooks.after_step is not None:
             self.work.hooks.after_step(step + 1, self.settings.steps)
         if self.average is not None:
             young = (1 + step) / (10 + step)  # at first the average is little but the last weights
-            follow(self.average, self.work.model, min(self.settings.ema or 0.0, young))
+            states.follow(self.average, self.work.model, min(self.settings.ema or 0.0, young))
         tell = getattr(self.work.loss, "after_step", None)
         if tell is not None:
             tell(step + 1, self.settings.steps)
@@ -241,15 +261,14 @@ class Loop:
     def cost(self) -> dict[str, Any]:
         """State what the fit took; steps are timed apart from validation."""
         progress, model = self.progress, self.work.model
+        samples = progress.step * self.work.samples
         cuda = self.device.type == "cuda"
         trainable = sum(p.numel() for p in self.learning)
         return {
             "seconds": progress.fit_seconds + progress.validation_seconds,
             "seconds_per_step": progress.fit_seconds / max(progress.step, 1),
             "steps": progress.step,
-            "samples_per_second": progress.step
-            * self.work.samples
-            / max(progress.fit_seconds, 1e-9),
+            "samples_per_second": samples / max(progress.fit_seconds, 1e-9),
             "validation_seconds": progress.validation_seconds,
             "best_step": progress.best_step,
             "best_score": progress.best if progress.history else None,
@@ -258,7 +277,8 @@ class Loop:
             "trainable": trainable,
             "parameters": sum(p.numel() for p in model.parameters()),
             "adapter_bytes": 4 * trainable,
-            "flops_per_sample": self.flops,
+            "flops_per_sample": count_operations(model, self.work.example),
+            "flops_per_step": progress.flops / max(progress.step, 1),
             "device": torch.cuda.get_device_name() if cuda else "cpu",
             "threads": torch.get_num_threads(),
             "processes": parallel.size(),
@@ -286,12 +306,9 @@ class Loop:
             return
         tensors, told = kept
         self.progress = Progress(**told["progress"])
-        missing, unknown = self.work.loss.load_state_dict(
-            states.below("loss/", tensors), strict=False
-        )
-        assert (
-            not unknown and not set(missing) & states.distinct(self.work.loss.state_dict()).keys()
-        )
+        loss = self.work.loss
+        missing, unknown = loss.load_state_dict(states.below("loss/", tensors), strict=False)
+        assert not unknown and not set(missing) & states.distinct(loss.state_dict()).keys()
         self.best = states.below("best/", tensors)
         if self.average is not None:
             self.average.load_state_dict(states.below("average/", tensors))
@@ -301,11 +318,3 @@ class Loop:
                 key: value.to(parameter.device) for key, value in state.items()
             }
         log.info("resumed at step %d of %d", self.progress.step, self.settings.steps)
-
-
-@torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move an average of weights, and of the statistics of norms, towards the model."""
-    kept, new = average.state_dict().values(), model.state_dict().values()
-    pairs = [(k, n) for k, n in zip(kept, new, strict=True) if k.is_floating_point()]
-    torch._foreach_lerp_([k for k, _ in pairs], [n for _, n in pairs], 1 - decay)

@@ -6,12 +6,13 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ecgpipe.cohort import Cohort
+from ecgpipe.cohort import Cohort, TaskRows, mean_over_crops
 from ecgpipe.heads import pool
 from ecgpipe.model import Classifier
+from ecgpipe.predictions import Predictions
 from ecgpipe.scores import Sample, estimate
 
 CROPS = {"cpu": 128, "cuda": 8192}  # in one forward pass: what a cache, or a GPU, holds
@@ -27,39 +28,68 @@ def probabilities(
     model: nn.Module, cohort: Cohort, seconds: float, stride: float
 ) -> Float[Tensor, "record label"]:
     """Average the probabilities of all crops of each signal, crops `stride` seconds apart."""
-    return _over_crops(model, lambda crops: model(crops).float().sigmoid(), cohort, seconds, stride)
+
+    def say(crops: Tensor) -> tuple[Tensor, ...]:
+        return (model(crops).float().sigmoid(),)
+
+    return _over_crops(model, say, cohort, seconds, stride)[0]
 
 
-def embeddings(
+def probabilities_and_embeddings(
     model: Classifier, cohort: Cohort, seconds: float, stride: float
-) -> Float[Tensor, "record pooled"]:
-    """Average what the encoder makes of all crops of each signal: its tokens' maximum and mean."""
+) -> tuple[Float[Tensor, "record label"], Float[Tensor, "record pooled"]]:
+    """Average, beside them, what the encoder makes of the crops: its tokens' maximum and mean."""
+    head = model.head
+    assert head is not None, "a classifier without labels has no probabilities"
 
-    def encode(crops: Tensor) -> Tensor:
-        return pool(model.backbone(crops).float(), "max_mean")
+    def say(crops: Tensor) -> tuple[Tensor, ...]:
+        tokens = model.backbone(crops)
+        return head(tokens).float().sigmoid(), pool(tokens.float(), "max_mean")
 
-    return _over_crops(model, encode, cohort, seconds, stride)
+    probability, embedded = _over_crops(model, say, cohort, seconds, stride)
+    return probability, embedded
 
 
 @torch.inference_mode()
 def _over_crops(
     model: nn.Module,
-    say: Callable[[Tensor], Tensor],
+    say: Callable[[Tensor], tuple[Tensor, ...]],
     cohort: Cohort,
     seconds: float,
     stride: float,
-) -> Float[Tensor, "record said"]:
+) -> list[Float[Tensor, "record said"]]:
     was_training = model.training
     model.eval()
     length, step = cohort.samples(seconds), cohort.samples(stride)
-    crops = 1 + -(-(cohort.signal.shape[-1] - length) // step)
-    per_pass = max(1, CROPS[cohort.signal.device.type] // crops)
+    crops = cohort.crops(length, step)
+    per_pass = max(1, CROPS[cohort.signal.device.type] // int(crops.max()))
     means = []
     for first in range(0, len(cohort), per_pass):
-        tiles = cohort.tiles(slice(first, first + per_pass), length, step)
-        means.append(say(tiles.flatten(0, 1)).unflatten(0, tiles.shape[:2]).mean(dim=1))
+        some = slice(first, first + per_pass)
+        said = say(cohort.tiles(some, length, step))
+        means.append([mean_over_crops(each, crops[some]) for each in said])
     model.train(was_training)
-    return torch.cat(means)
+    return [torch.cat(each) for each in zip(*means, strict=True)]
+
+
+def to_predictions(
+    rows: TaskRows,
+    here: Bool[np.ndarray, " row"],
+    labels: tuple[str, ...],
+    probability: Float[np.ndarray, "here label"],
+) -> Predictions:
+    """Put the probabilities of the labels that the task has beside its targets."""
+    shared = [label for label in labels if label in rows.labels]
+    table = rows.table[here]
+    return Predictions(
+        labels=tuple(shared),
+        record=table["record"].to_numpy(str),
+        patient=(table["dataset"] + ":" + table["patient"]).to_numpy(str),
+        start=table["start"].to_numpy(float),
+        part=rows.part[here],
+        target=rows.target[here][:, [rows.labels.index(label) for label in shared]],
+        probability=probability[:, [labels.index(label) for label in shared]],
+    )
 
 
 def macro_score(

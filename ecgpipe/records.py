@@ -31,7 +31,9 @@ COLUMNS = (
     "device",
     "aliases",
 )
-OF_ROWS = ("start", "rhythms", "beats", "digest")  # what differs between windows of one record
+# what differs between windows of one record
+OF_ROWS = ("start", "rhythms", "beats", "digest", "samples")
+ADDED = ("digest", "samples")  # columns that metadata does not tell
 JSON = ("statements", "rhythms", "beats", "aliases")
 REMEDY = "remove this shard and make it again"
 BLOCK = 1000  # rows written at once
@@ -86,13 +88,18 @@ class Row:
 
     record: Record
     start: float  # seconds into the recording
-    signal: Int16[np.ndarray, "lead time"]  # microvolts
+    signal: Int16[np.ndarray, "lead time"]  # microvolts, as far as it was recorded
     digest: str  # of the recording as read, see `digest`
     rhythms: dict[str, float] = field(default_factory=dict)  # code: share of the signal it covers
     beats: dict[str, int] = field(default_factory=dict)  # symbol: how many the signal holds
     fingerprint: Int8[np.ndarray, "piece value"] = field(  # of the recording, see `fingerprints`
         default_factory=lambda: np.zeros((0, 0), np.int8)
     )
+
+    @property
+    def samples(self) -> int:
+        """Samples that were recorded."""
+        return self.signal.shape[1]
 
 
 def shard_of(patient: str, shards: int) -> int:
@@ -140,7 +147,10 @@ def table(dataset: str, records: list[Record]) -> pd.DataFrame:
 def write_shard(
     path: Path, rows: list[Row], *, dataset: str, preparation: Preparation, sources: str
 ) -> None:
-    """Write prepared rows beside and rename; `sources` is the hash of their manifests."""
+    """Write prepared rows beside and rename; signals that are too short end in zeros.
+
+    `sources` is the hash of their manifests.
+    """
     shape = (len(rows), len(preparation.leads), round(preparation.seconds * preparation.fs))
     columns = _columns([row.record for row in rows])
     columns |= {name: [getattr(row, name) for row in rows] for name in OF_ROWS}
@@ -156,7 +166,7 @@ def write_shard(
         signal = file.create_dataset("signal", shape, dtype="<i2")  # contiguous: `read_signals`
         for first in range(0, len(rows), BLOCK):
             block = rows[first : first + BLOCK]
-            signal[first : first + len(block)] = np.stack([row.signal for row in block])
+            signal[first : first + len(block)] = _padded(block, shape[1:])
         for name, values in columns.items():
             file.create_dataset(name, data=_stored(name, values))
         file.create_dataset("waves", data=_waves(rows, preparation))
@@ -164,11 +174,14 @@ def write_shard(
 
 
 def read_table(paths: list[Path]) -> pd.DataFrame:
-    """One line a row of the shards, without the signals; `shard` counts the paths."""
+    """One line a row of the shards, without the signals; `shard` counts the paths.
+
+    `samples` says how much of a signal was recorded; the rest is padding.
+    """
     tables = [_read_table(path).assign(shard=shard) for shard, path in enumerate(paths)]
     filled = [each for each in tables if len(each)] or tables[:1]
     joined = pd.concat(filled, ignore_index=True)
-    return joined[[*COLUMNS, "digest", "shard", "row"]]
+    return joined[[*COLUMNS, *ADDED, "shard", "row"]]
 
 
 def read_signals(path: Path) -> Int16[np.ndarray, "record lead time"]:
@@ -248,6 +261,8 @@ def _stored(name: str, values: list[Any]) -> np.ndarray:
     """Turn a column into an array that HDF5 keeps: NaN, -1 or an empty text where it is unknown."""
     if name in ("start", "age"):
         return np.array([np.nan if value is None else value for value in values], np.float64)
+    if name == "samples":
+        return np.array(values, np.int32)
     if name == "fold":
         return np.array([-1 if value is None else value for value in values], np.int32)
     encoded = [(value or "").encode() for value in values]
@@ -256,9 +271,12 @@ def _stored(name: str, values: list[Any]) -> np.ndarray:
 
 def _read_table(path: Path) -> pd.DataFrame:
     """Read the columns of one shard."""
+    names = (*COLUMNS[1:], *ADDED)
     with hdf5.opened(path, REMEDY) as file:
+        if lacking := [name for name in names if name not in file]:
+            raise ValueError(f"{path}: no column {', '.join(lacking)}, made too early; {REMEDY}")
         dataset = file.attrs["dataset"]
-        stored = {name: file[name][()] for name in (*COLUMNS[1:], "digest")}
+        stored = {name: file[name][()] for name in names}
     columns: dict[str, list[Any]] = {"dataset": [dataset] * len(stored["record"])}
     for name, values in stored.items():
         columns[name] = values.tolist()
@@ -270,7 +288,16 @@ def _read_table(path: Path) -> pd.DataFrame:
         columns[name] = [parsed[text] for text in columns[name]]
     columns["aliases"] = [tuple(each) for each in columns["aliases"]]
     frame = _frame(columns)
-    return frame.assign(digest=columns["digest"], row=np.arange(len(frame)))
+    added = {name: columns[name] for name in ADDED}
+    return frame.assign(**added, row=np.arange(len(frame)))
+
+
+def _padded(rows: list[Row], shape: tuple[int, int]) -> Int16[np.ndarray, "record lead time"]:
+    """Put signals side by side, each from the start on; what was not recorded is zero."""
+    signals = np.zeros((len(rows), *shape), np.int16)
+    for padded, row in zip(signals, rows, strict=True):
+        padded[:, : row.samples] = row.signal
+    return signals
 
 
 def _fingerprints(rows: list[Row]) -> Int8[np.ndarray, "recording piece value"]:

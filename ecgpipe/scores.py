@@ -100,11 +100,13 @@ class Measured:
 
 
 def measure(
-    metrics: dict[str, ModuleType], test: Predictions, threshold: Float[np.ndarray, " label"]
+    metrics: dict[str, ModuleType],
+    test: Predictions,
+    threshold: Float[np.ndarray, " label"],
+    weight: Float[np.ndarray, "resample record"],
 ) -> dict[str, Measured]:
     """Score the test part with every metric, on the same resamples of its patients."""
     sample = Sample(test.target, test.probability, threshold)
-    weight = resample_patients(test.patient)
     return {
         name: Measured(estimate(metric, sample), replicate(metric, sample, weight))
         for name, metric in metrics.items()

@@ -6,10 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float
-from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from ecgpipe.records import Signal
 from ecgpipe.settings import Preparation
+
+# scipy.signal is imported where it is needed: it takes a second, and most predictions do without
 
 ORDER = 3  # of the Butterworth filter; run forth and back it falls as one of order 6
 STILL = 5e-4  # mV, half of what a shard can tell; a lead that deviates less holds rounding errors
@@ -24,21 +25,22 @@ def prepare(
     """Bring a recording to a preparation: starts in seconds, signals in millivolts or as it says.
 
     Windows are cut from the stretches between missing samples and what is `unreadable` (onset and
-    offset in seconds); neither is bridged. Without windows a recording must be whole.
+    offset in seconds); neither is bridged. Without windows a recording must be whole. A recording
+    that is too short gives a signal that is too short.
     """
     millivolts = pick_leads(signal, preparation.leads, preparation.missing_leads)
     fs = float(preparation.fs)
     samples = round(preparation.seconds * fs)
     if preparation.window is None:
-        return [(0.0, fit_length(_prepared(millivolts, signal.fs, preparation), samples))]
+        return [(0.0, _prepared(millivolts, signal.fs, preparation)[:, :samples])]
     found = []
     for begin, end in stretches(millivolts, signal.fs, unreadable):
         short = (end - begin) / signal.fs < preparation.window
         if short and (begin, end) != (0, millivolts.shape[1]):
-            continue  # a piece between two gaps; a whole recording that is too short is padded
+            continue  # a piece between two gaps; a whole recording that is too short is kept
         stretch = _prepared(millivolts[:, begin:end], signal.fs, preparation)
         found += [
-            (begin / signal.fs + start / fs, fit_length(stretch[:, start:stop], samples))
+            (begin / signal.fs + start / fs, stretch[:, start:stop][:, :samples])
             for start, stop in _windows(stretch.shape[1], preparation)
         ]
     return found
@@ -92,6 +94,8 @@ def resample(
     millivolts: Float[np.ndarray, "lead time"], fs: float, target: float
 ) -> Float[np.ndarray, "lead resampled"]:
     """Change the sampling frequency by a polyphase filter that keeps out what would alias."""
+    from scipy.signal import resample_poly
+
     if fs == target:
         return millivolts
     ratio = (Fraction(target) / Fraction(fs)).limit_denominator(LARGEST_RATIO)
@@ -109,6 +113,8 @@ def band_pass(
     band: tuple[float | None, float | None],
 ) -> Float[np.ndarray, "lead time"]:
     """Keep a band of frequencies without moving any wave; None leaves that side open."""
+    from scipy.signal import butter, sosfiltfilt
+
     low, high = band
     if low is None and high is None:
         return millivolts
@@ -129,15 +135,6 @@ def standardise(
     centred = millivolts - millivolts.mean(axis=1, keepdims=True, dtype=np.float64)
     deviation = centred.std(axis=1, keepdims=True)
     return (centred / np.where(deviation < STILL, np.inf, deviation)).astype(np.float32)
-
-
-def fit_length(
-    millivolts: Float[np.ndarray, "lead time"], samples: int
-) -> Float[np.ndarray, "lead samples"]:
-    """Crop at the end, or pad there with zeros."""
-    cropped = millivolts[:, :samples]
-    lacking = samples - cropped.shape[1]
-    return np.pad(cropped, ((0, 0), (0, lacking))) if lacking else cropped
 
 
 def _windows(samples: int, preparation: Preparation) -> list[tuple[int, int]]:

@@ -4,15 +4,25 @@ import pytest
 import torch
 
 from ecgpipe.batches import Montage
-from ecgpipe.cohort import Cohort, Sampler, are_listed, derive, read_parts
+from ecgpipe.cohort import Cohort, Sampler, are_listed, derive, mean_over_crops, read_parts
 
 
 @pytest.fixture
 def cohort():
     """Signals that count samples, so that a crop shows where it was cut."""
-    signal = torch.arange(100, dtype=torch.int16).expand(8, 2, 100).clone()
-    table = pd.DataFrame({"record": [str(i) for i in range(8)]})
-    return Cohort(table, signal, torch.zeros(8, 1), torch.arange(8), Montage(10, ("I",)))
+    return cohort_of([100] * 8)
+
+
+def cohort_of(samples):
+    signal = torch.arange(100, dtype=torch.int16).expand(len(samples), 2, 100).clone()
+    table = pd.DataFrame({"record": [str(i) for i in range(len(samples))], "samples": samples})
+    patient = torch.arange(len(samples))
+    return Cohort(table, signal, torch.zeros(len(samples), 1), patient, Montage(10, ("I",)))
+
+
+def starts_of(crops):
+    """Where each crop was cut."""
+    return (crops[..., 0, 0] / 1e-3).round().int().tolist()
 
 
 def test_a_random_crop_is_a_run_of_the_signal_in_millivolts(cohort):
@@ -24,18 +34,52 @@ def test_a_random_crop_is_a_run_of_the_signal_in_millivolts(cohort):
 
 def test_every_place_of_a_crop_can_be_drawn(cohort):
     generator = torch.Generator().manual_seed(0)
-    starts = cohort.random_crops(torch.zeros(500, dtype=torch.long), 98, generator)[:, 0, 0]
-    assert set((starts / 1e-3).round().int().tolist()) == {0, 1, 2}
+    crops = cohort.random_crops(torch.zeros(500, dtype=torch.long), 98, generator)
+    assert set(starts_of(crops)) == {0, 1, 2}
+
+
+def test_crops_of_whole_signals_are_where_they_are_drawn(cohort):
+    crops = cohort.random_crops(torch.arange(8), 30, torch.Generator().manual_seed(3))
+    drawn = torch.randint(0, 71, (8, 1, 1), generator=torch.Generator().manual_seed(3))
+    assert starts_of(crops) == drawn.flatten().tolist()
+
+
+def test_crops_lie_within_what_was_recorded_evenly():
+    index = torch.arange(3).repeat_interleave(7000)
+    cohort, generator = cohort_of([100, 33, 20]), torch.Generator().manual_seed(0)
+    starts = np.reshape(starts_of(cohort.random_crops(index, 30, generator)), (3, -1))
+    assert starts.max(axis=1).tolist() == [70, 3, 0]
+    expected = np.array([18, 18, 18, 17]) / 71  # of the 71 places of a whole signal
+    np.testing.assert_allclose(np.bincount(starts[1]) / 7000, expected, atol=0.02)
 
 
 def test_tiles_reach_both_ends_of_a_signal(cohort):
-    tiles = cohort.tiles(slice(0, 2), 30, 25) / 1e-3
-    assert tiles[0, :, 0, 0].round().tolist() == [0, 25, 50, 70]
+    assert starts_of(cohort.tiles(slice(0, 2), 30, 25)) == 2 * [0, 25, 50, 70]
+
+
+def test_tiles_end_where_a_recording_does():
+    cohort = cohort_of([100, 60, 30, 7])
+    assert starts_of(cohort.tiles(slice(0, 4), 30, 25)) == [0, 25, 50, 70, 0, 25, 30, 0, 0]
+    assert cohort.crops(30, 25).tolist() == [4, 3, 1, 1]
+    tiles = cohort.tiles(slice(1, 3), 30, 25) / 1e-3
+    assert torch.allclose(tiles.diff(dim=-1), torch.ones(4, 2, 29), atol=1e-3)
 
 
 def test_a_record_of_ten_seconds_has_seven_crops_of_two_and_a_half(cohort):
     tiles = cohort.tiles(slice(0, 1), cohort.samples(2.5), cohort.samples(1.25))
-    assert tiles.shape[1] >= 7 and cohort.samples(1e9) == 100
+    assert len(tiles) >= 7 and cohort.samples(1e9) == 100
+
+
+def test_the_mean_over_crops_leaves_out_those_there_are_not():
+    values = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
+    found = mean_over_crops(values, np.array([3, 1, 2]))
+    expected = [values[:3].mean(0), values[3], values[4:].mean(0)]
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+def test_records_of_one_length_have_the_plain_mean_bit_for_bit():
+    values = torch.rand(5 * 7, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(mean_over_crops(values, np.full(5, 7)), values.view(5, 7, 4).mean(1))
 
 
 def test_a_sampler_shows_every_record_once_an_epoch():

@@ -10,47 +10,40 @@ from ecgpipe import convergence
 
 OWN = {"pretraining": "net", "recipe": "full", "task": "rhythm", "split": "standard"}
 OWN |= {"budget": "1.0", "seed": 0, "stage": "finetune"}
-PRICE = {"samples_per_second": 200.0, "seconds_per_step": 0.5, "flops_per_sample": 7.0}
+FLOPS = 2100.0  # of a step
 
 
-def history(scores, seconds=0.5, every=10, **about):
-    """One line a validation, `every` steps apart."""
-    return pd.DataFrame(
-        [
-            {**OWN, "round": 1, "step": step, "seconds": seconds * step, "valid_auroc": score}
-            | about
-            for step, score in zip(range(every, 1000, every), scores, strict=False)
-        ]
-    )
+def history(scores, flops=FLOPS, every=10, **about):
+    """One line a validation, `every` steps of half a second apart."""
+    lines = [
+        {**OWN, "round": 1, "step": step, "seconds": 0.5 * step, "flops": flops * step}
+        | {"valid_auroc": score, **about}
+        for step, score in zip(range(every, 1000, every), scores, strict=False)
+    ]
+    return pd.DataFrame(lines)
 
 
 def cost(**about):
-    return pd.DataFrame([{**OWN, "round": 1, **PRICE, **about}])
+    return pd.DataFrame([{**OWN, "round": 1, **about}])
 
 
 def curve(scores, **about):
     return convergence.curves(history(scores, **about), cost(**about))
 
 
-def test_operations_are_three_forward_passes_of_every_sample_seen():
-    found = curve([0.6, 0.7])
-    assert list(found["flops"]) == [3 * 7 * 100 * 10, 3 * 7 * 100 * 20]
-    assert list(found["seconds"]) == [5, 10]
-
-
-def test_behind_a_frozen_backbone_tokens_cost_one_pass_and_their_own_time():
-    price = cost().assign(encoding_seconds=4.0)
+def test_encoding_behind_a_frozen_backbone_comes_before_the_first_step():
+    price = cost(encoding_seconds=4.0, encoding_flops=1e6)
     found = convergence.curves(history([0.6, 0.7]), price)
-    assert list(found["flops"]) == [7 * 100 * 10, 7 * 100 * 20]
+    assert list(found["flops"]) == [1e6 + 10 * FLOPS, 1e6 + 20 * FLOPS]
     assert list(found["seconds"]) == [9, 14]
 
 
 def test_rounds_are_laid_end_to_end():
-    histories = pd.concat([history([0.6, 0.7]), history([0.8, 0.9], round=2)])
-    costs = pd.concat([cost(), cost(round=2, flops_per_sample=1.0)])
+    histories = pd.concat([history([0.6, 0.7]), history([0.8, 0.9], flops=300.0, round=2)])
+    costs = pd.concat([cost(), cost(round=2, encoding_seconds=1.0)])
     found = convergence.curves(histories, costs)
     assert list(found["step"]) == [10, 20, 30, 40]
-    assert list(found["seconds"]) == [5, 10, 15, 20]
+    assert list(found["seconds"]) == [5, 10, 16, 21]
     assert list(found["flops"]) == [21e3, 42e3, 45e3, 48e3]
 
 
@@ -79,7 +72,7 @@ def test_an_arm_is_measured_against_scratch_of_the_same_seed():
     scratch = curve([0.6, 0.8, 0.9, 0.89])
     found = convergence.measure(curve([0.85, 0.89, 0.91]), scratch)
     assert (found["steps_95"], found["steps_100"]) == (20, 30)
-    assert found["flops"] == 3 * 7 * 100 * 30
+    assert found["flops"] == 30 * FLOPS
     assert found["area"] == pytest.approx((10 * 0.85 + 10 * 0.87 + 10 * 0.9 + 10 * 0.91) / 40)
 
 
@@ -106,8 +99,22 @@ def test_pretraining_pays_once_what_is_saved_makes_up_for_it():
     assert convergence.break_even(0.0, scratch=30.0, finetuned=10.0) == 0
 
 
+def pretraining(name, steps, start=None):
+    """A line for each seed; some went on from another pretraining."""
+    told = {"stage": "pretrain", "pretraining": name, "split": "standard", "start": start}
+    prices = {"seconds_per_step": 0.5, "flops_per_step": FLOPS}
+    return [told | prices | {"steps": count} for count in steps]
+
+
 def test_a_pretraining_costs_the_median_of_its_seeds():
-    line = {"stage": "pretrain", "pretraining": "cpc", "split": "standard", **PRICE}
-    costs = pd.DataFrame([{**line, "steps": steps} for steps in (100, 300, 200)])
+    costs = pd.DataFrame(pretraining("cpc", (100, 300, 200)))
     found = convergence.pretraining_costs(costs).loc[("cpc", "standard")]
-    assert found["seconds"] == 100 and found["flops"] == 3 * 7 * 100 * 200
+    assert found["seconds"] == 100 and found["flops"] == 200 * FLOPS
+
+
+def test_a_pretraining_costs_what_those_cost_that_it_goes_on_from():
+    last, middle = pretraining("c", (10, 30, 20), "b"), pretraining("b", (100,), "a")
+    costs = pd.DataFrame([*last, *middle, *pretraining("a", (1000, 3000))])
+    found = convergence.pretraining_costs(costs).xs("standard", level="split")
+    assert found["flops"].to_dict() == {"a": 2000 * FLOPS, "b": 2100 * FLOPS, "c": 2120 * FLOPS}
+    assert found.loc["c", "seconds"] == 0.5 * 2120

@@ -145,7 +145,7 @@ def test_own_recordings_become_shards_at_the_asked_rate(tmp_path):
     (row,) = records.read_table([shard]).to_dict("records")
     assert row["statements"] == {"NORM": 100.0, "SR": 100.0}
     assert (row["age"], row["sex"]) == (61.0, "female")
-    assert records.read_signals(shard).shape == (1, 12, 1000)
+    assert records.read_signals(shard).shape == (1, 12, 1000) and row["samples"] == 900
     assert json.loads(shard.with_suffix(".json").read_text())["padded"] == {"x": 1.0}
     assert not len(records.read_table([make_shard("wfdb_folder", manifests, tmp_path, shard=0)]))
 

@@ -16,7 +16,8 @@ from ecgpipe.heads import Head, HeadConfig, pool
 def cohort():
     generator = torch.Generator().manual_seed(0)
     signal = torch.randint(-500, 500, (6, 3, 100), generator=generator, dtype=torch.int16)
-    table = pd.DataFrame({"record": [str(i) for i in range(6)]})
+    samples = [100, 100, 80, 100, 100, 30]  # crops are of 50
+    table = pd.DataFrame({"record": [str(i) for i in range(6)], "samples": samples})
     montage = Montage(50, ("I", "II", "V1"))
     return Cohort(table, signal, torch.zeros(6, 3), torch.arange(6), montage)
 
@@ -34,11 +35,20 @@ def test_too_many_tokens_are_not_kept(model, cohort, monkeypatch):
 
 def test_a_crop_of_each_record_is_drawn(model, cohort):
     kept = features.encode(model, cohort, 1.0, mixed=False)
-    drawn = kept.draw(torch.tensor([4, 1]), torch.Generator().manual_seed(1))
-    assert drawn.shape == (2, *kept.tokens.shape[2:])
-    assert all(
-        (drawn[i] == kept.tokens[record]).all((-1, -2)).any() for i, record in ((0, 4), (1, 1))
-    )
+    assert kept.crops.tolist() == [3, 3, 3, 3, 3, 1]
+    index = torch.tensor([4, 1, 5] * 20)
+    drawn = kept.draw(index, torch.Generator().manual_seed(1))
+    places = [(kept.tokens == tokens).all((-1, -2)).nonzero().item() for tokens in drawn]
+    assert [set(places[i::3]) for i in range(3)] == [{12, 13, 14}, {3, 4, 5}, {15}]
+
+
+def test_the_first_crop_of_a_record_is_its_beginning(model, cohort):
+    kept = features.encode(model, cohort, 1.0, mixed=False)
+    index = torch.tensor([5, 2])
+    with torch.no_grad():
+        tokens = model.backbone(cohort.beginnings(index, 50))
+    expected = model.head.summarise(tokens)
+    torch.testing.assert_close(kept.beginnings(index), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["max_mean", "mean", "max_mean_last", "attention"])

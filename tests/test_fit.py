@@ -9,7 +9,7 @@ import torch
 
 from ecgpipe import fit, registry, schedules, states
 from ecgpipe.batches import Labeled
-from ecgpipe.settings import Fit
+from ecgpipe.fit_settings import Fit
 
 SETTINGS = Fit(steps=12, validate_every=4, batch=16, rate=1e-2)
 
@@ -173,7 +173,7 @@ def test_cosine_warms_up_and_constant_stays():
 def test_an_average_of_weights_follows_by_its_decay():
     average, model = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
     before = average.weight.detach().clone()
-    fit.follow(average, model, 0.75)
+    states.follow(average, model, 0.75)
     assert torch.allclose(average.weight, 0.75 * before + 0.25 * model.weight)
 
 

@@ -1,10 +1,13 @@
 """Operations are counted in fused kernels too; expected numbers are sums over weights by hand."""
 
+import pytest
 import torch
 from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
 
+from ecgpipe.heads import Head, HeadConfig
 from ecgpipe.model import Backbone, Classifier, build_backbone
-from ecgpipe.operations import count_operations
+from ecgpipe.operations import Counter, count_operations
 
 
 class Alone(Backbone):
@@ -47,3 +50,62 @@ def test_attention_counts_both_products():
     within = sum(weights.values()) - weights.pop("registers")
     patches, tokens = 10, 11  # a register joins the patches
     assert operations == 2 * patches * embedded + 2 * tokens * within + 2 * 2 * tokens**2 * 8
+
+
+def forth_and_back(network, signal):
+    """Count one step of learning."""
+    with Counter() as counter:
+        out = network(signal)
+        (out[0] if isinstance(out, tuple) else out).sum().backward()
+    return counter.operations
+
+
+def test_the_way_back_takes_as_much_for_each_gradient_asked_for():
+    signal, layer = torch.randn(5, 8), nn.Linear(8, 16)
+    assert forth_and_back(layer, signal) == 2 * 2 * 5 * 8 * 16
+    assert forth_and_back(layer, signal.requires_grad_()) == 3 * 2 * 5 * 8 * 16
+    assert forth_and_back(layer.requires_grad_(False), signal) == 2 * 2 * 5 * 8 * 16
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_convolutions_in_groups_take_less_either_way(groups):
+    layer = nn.Conv1d(8, 16, 3, padding=1, groups=groups)
+    signal = torch.randn(5, 8, 50, requires_grad=True)
+    assert forth_and_back(layer, signal) == 3 * 2 * 5 * 50 * 3 * 8 * 16 // groups
+
+
+def test_the_way_back_through_a_transposed_convolution_is_counted():
+    layer, signal = nn.ConvTranspose1d(8, 16, 4, stride=2), torch.randn(5, 8, 50)
+    assert forth_and_back(layer, signal.requires_grad_()) == 3 * 2 * 5 * 50 * 4 * 8 * 16
+
+
+def test_the_kernel_of_a_recurrent_layer_takes_every_gradient():
+    network = nn.LSTM(8, 16, batch_first=True, bidirectional=True)
+    assert forth_and_back(network, torch.randn(5, 50, 8)) == 3 * 2 * 5 * 50 * 2 * 64 * (8 + 16)
+
+
+def test_attention_goes_back_through_five_products():
+    asked = torch.randn(3, 5, 2, 11, 4, requires_grad=True)  # queries, keys, values
+    operations = forth_and_back(lambda given: scaled_dot_product_attention(*given), asked)
+    assert operations == (2 + 5) * 2 * 5 * 2 * 11**2 * 4  # of which one is forward once more
+
+
+def test_tasks_with_weights_of_their_own_are_counted_together():
+    layer, signal = nn.Conv1d(8, 16, 3), torch.randn(3, 5, 8, 52)
+    weights = {n: p.detach().expand(3, *p.shape) for n, p in layer.named_parameters()}
+
+    def run(own, signal):
+        return torch.func.functional_call(layer, own, (signal,))
+
+    weights = {name: weight.clone().requires_grad_() for name, weight in weights.items()}
+    assert forth_and_back(lambda x: torch.vmap(run)(weights, x), signal) == (
+        2 * 2 * 3 * 5 * 50 * 3 * 8 * 16
+    )
+
+
+def test_what_is_seen_without_gradient_is_counted_too():
+    head = Head(8, 3, HeadConfig(pool="attention", norm=False)).eval()
+    with torch.no_grad(), Counter() as counter:
+        head(torch.randn(5, 11, 8))
+    layers = (1 + 2 * 11 + 1) * 8 * 8 + 8 * 3  # query; keys and values; what was found; labels
+    assert counter.operations == 5 * (2 * layers + 2 * 2 * 11 * 8)

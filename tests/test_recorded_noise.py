@@ -36,24 +36,22 @@ def noise(tmp_path_factory):
 
 
 def test_recorded_noise_is_read_in_one_piece(noise):
-    condition = settings.Condition(noise="nstdb/em", snr=6.0)
-    found = predict.read_noise([noise], condition, 360).numpy()
+    found = predict.read_noise([noise], ("nstdb", "em"), 360).numpy()
     expected = wfdb.rdrecord(str(real(nstdb) / "em"), physical=False).d_signal.T
     assert found.shape == (2, 648_000)  # whole pieces of ten seconds
     np.testing.assert_allclose(found, 5.0 * expected[:, :648_000], atol=0.51)  # 200/mV, in uV
-    assert predict.read_noise([noise], settings.Condition(noise="white", snr=6.0), 360) is None
+    assert predict.read_noise([noise], None, 360) is None
 
 
 def test_recorded_noise_is_brought_to_the_frequency_of_the_signals(noise):
-    condition = settings.Condition(noise="nstdb/bw", snr=6.0)
-    slow, native = (predict.read_noise([noise], condition, fs).numpy() for fs in (100, 360))
+    slow, native = (predict.read_noise([noise], ("nstdb", "bw"), fs).numpy() for fs in (100, 360))
     assert slow.shape == (2, 180_000)
     assert np.corrcoef(slow[0, ::5], native[0, ::18])[0, 1] > 0.99
 
 
 def test_noise_that_is_not_there_is_answered_with_what_is(noise):
     with pytest.raises(ValueError, match="nstdb/mm.*has nstdb/bw, nstdb/em, nstdb/ma"):
-        predict.read_noise([noise], settings.Condition(noise="nstdb/mm", snr=6.0), 100)
+        predict.read_noise([noise], ("nstdb", "mm"), 100)
 
 
 def test_records_with_noise_in_them_are_no_noise():

@@ -35,6 +35,23 @@ def test_signals_come_back_through_a_memory_map(tmp_path):
     np.testing.assert_array_equal(signals, [each.signal for each in rows])
 
 
+def test_short_signals_end_in_zeros_and_their_samples_are_told(tmp_path):
+    short = dataclasses.replace(row("a", 1), signal=row("a", 1).signal[:, :130])
+    path = write(tmp_path / "0.h5", [row("b", 2), short])
+    assert records.read_table([path])["samples"].tolist() == [200, 130]
+    signals = records.read_signals(path)
+    np.testing.assert_array_equal(signals[1, :, :130], short.signal)
+    assert not signals[1, :, 130:].any()
+
+
+def test_a_shard_made_before_samples_were_told_is_refused(tmp_path):
+    path = write(tmp_path / "0.h5", [row("a")])
+    with h5py.File(path, "a") as file:
+        del file["samples"]
+    with pytest.raises(ValueError, match="0.h5: no column samples.*remove this shard and make it"):
+        records.read_table([path])
+
+
 def test_the_table_of_shards_equals_the_table_of_metadata(tmp_path):
     known = row("é", statements={"NORM": 100.0, "SR": 0.0}, age=61.5, sex="female", fold=9)
     known = dataclasses.replace(

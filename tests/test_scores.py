@@ -32,7 +32,8 @@ def auroc():
 
 def table(predictions, **metrics):
     threshold = scores.choose_thresholds(predictions.target, predictions.probability)
-    return scores.table(scores.measure(metrics, predictions, threshold), predictions)
+    weight = scores.resample_patients(predictions.patient)
+    return scores.table(scores.measure(metrics, predictions, threshold, weight), predictions)
 
 
 def test_no_other_threshold_has_a_better_f_beta(predictions):
@@ -110,7 +111,9 @@ def test_the_interval_of_a_change_is_that_of_paired_differences(predictions):
         replace(predictions, labels=("a",), target=target, probability=probability)
         for probability in (worse, clean)
     ]
-    line = scores.change_table(*(scores.measure(brier, one, np.zeros(1)) for one in both)).iloc[0]
+    weight = scores.resample_patients(predictions.patient)
+    measured = [scores.measure(brier, one, np.zeros(1), weight) for one in both]
+    line = scores.change_table(*measured).iloc[0]
     change = ((worse - target) ** 2 - (clean - target) ** 2)[:, 0]
     assert line["change"] == pytest.approx(change.mean(), rel=1e-4)
     of_patients = stats.sem(change.reshape(150, 2).mean(axis=1))

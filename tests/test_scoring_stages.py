@@ -171,6 +171,16 @@ def test_a_pretraining_that_runs_share_is_collected_once(results):
     assert costs[costs["stage"] == "pretrain"]["seed"].tolist() == [0]
 
 
+def test_costs_tell_what_a_pretraining_goes_on_from(results):
+    told = json.loads(SETTINGS) | {"chains": {"none": ["none", "before"]}}
+    for seed in (0, 1):
+        write_training(results / "pretraining/before/standard" / str(seed))
+    costs = collect(results, json.dumps(told))["costs"]
+    starts = costs[costs["stage"] == "pretrain"].set_index("pretraining")["start"]
+    assert starts.to_dict() == {"none": "before", "before": ""}
+    assert set(costs.loc[costs["stage"] == "finetune", "start"]) == {""}
+
+
 @pytest.mark.parametrize(
     ("attribute", "told"),
     [

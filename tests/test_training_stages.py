@@ -36,7 +36,9 @@ def test_history_and_cost_lie_beside_and_no_state_is_left(stages, random):
     history = pd.read_csv(out.with_name("history.csv"))
     assert history["step"].tolist() == [10, 20, 30] and history["valid_auroc"].between(0, 1).all()
     cost = json.loads(out.with_name("cost.json").read_text())
-    assert cost["steps"] == 30 and cost["flops_per_sample"] > 0 and cost["seconds_per_step"] > 0
+    assert cost["steps"] == 30 and cost["seconds_per_step"] > 0
+    assert cost["flops_per_step"] > 2 * 16 * cost["flops_per_sample"] > 0
+    assert history["flops"].iloc[-1] == pytest.approx(30 * cost["flops_per_step"])
     assert (
         cost["trainable"]
         == cost["parameters"]

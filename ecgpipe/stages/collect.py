@@ -68,10 +68,11 @@ def _trainings(
     """Name every training of the study, each once, with the folder it wrote."""
     found: dict[Path, dict[str, Any]] = {}
     for run in study:
-        for pretraining in told["chains"][run.pretraining]:
+        chain = told["chains"][run.pretraining]
+        for pretraining, start in zip(chain, [*chain[1:], ""], strict=True):
             seed = 0 if pretraining in told["shared"] else run.seed
             folder = results / "pretraining" / pretraining / run.split / str(seed)
-            about = {"pretraining": pretraining, "split": run.split}
+            about = {"pretraining": pretraining, "split": run.split, "start": start}
             found[folder] = about | {"stage": "pretrain", "seed": seed}
     for run in study:
         about = {key: getattr(run, key) for key in TRAINING if hasattr(run, key)}
@@ -83,7 +84,7 @@ def _trainings(
 
 def _cost(about: dict[str, Any], folder: Path) -> pd.DataFrame:
     cost = json.loads((folder / "cost.json").read_text())
-    return pd.DataFrame([{key: about.get(key, "") for key in TRAINING} | cost])
+    return pd.DataFrame([{key: about.get(key, "") for key in [*TRAINING, "start"]} | cost])
 
 
 def _history(about: dict[str, Any], folder: Path) -> pd.DataFrame:

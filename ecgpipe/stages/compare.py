@@ -70,6 +70,7 @@ def score_runs(
         test = _sorted(read(path, CONDITION).of("test"))
         if not scored:
             first, first_path = test, path
+            weight = scores.resample_patients(first.patient)
         elif not _same_records(first, test):
             raise ValueError(
                 f"{first_path} and {path} hold other test records, labels or targets; arms are "
@@ -78,7 +79,7 @@ def score_runs(
         threshold = _thresholds(folder / f"{one.task}.h5", test.labels)
         scored[one] = {  # of the labels, which are most of it, nothing is kept
             name: Scored(float(measured.value[0]), measured.replicates[:, 0].copy())
-            for name, measured in scores.measure(metrics, test, threshold).items()
+            for name, measured in scores.measure(metrics, test, threshold, weight).items()
         }
     return scored
 

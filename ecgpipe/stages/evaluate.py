@@ -32,13 +32,14 @@ def run(*, predictions: Path, own: Path, out: Path) -> None:
     if not len(clean.target):
         raise ValueError(f"{predictions}: no record of the test part; see the run's split")
     threshold = np.array([chosen[label] for label in clean.labels])
-    undisturbed = scores.measure(metrics, clean, threshold)
+    weight = scores.resample_patients(clean.patient)
+    undisturbed = scores.measure(metrics, clean, threshold, weight)
     tables = [scores.table(undisturbed, clean).assign(condition=UNDISTURBED)]
     for condition in conditions(predictions):
         if condition == UNDISTURBED:
             continue
         test = read(predictions, condition).of("test")
-        disturbed = scores.measure(metrics, test, threshold)
+        disturbed = scores.measure(metrics, test, threshold, weight)
         changes = scores.change_table(disturbed, undisturbed)
         tables.append(scores.table(disturbed, test).merge(changes).assign(condition=condition))
     log.info("%d test records scored under %d conditions", len(clean.target), len(tables))

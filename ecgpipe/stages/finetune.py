@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ecgpipe import adapter_files, fit, model, parallel, provenance, records, registry
+from ecgpipe import adapter_files, fit, model, parallel, provenance, records, registry, states
 from ecgpipe.cohort import derive, read_task
 from ecgpipe.feeds import Batches
 from ecgpipe.heads import HeadConfig
@@ -90,7 +90,7 @@ def run(
         cost["adapter_bytes"] = adapter_file.stat().st_size
         fit.write_outcome(out, best.history, cost, "valid_auroc")
         model.save(out, best.merged, metadata)
-        fit.forget(state)
+        states.forget(state)
 
 
 def build_network(

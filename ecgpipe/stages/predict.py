@@ -7,20 +7,18 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from ecgpipe import inference, model, predictions, provenance, records, signals
-from ecgpipe.cohort import MILLIVOLTS, Cohort, TaskRows, derive, read_task
+from ecgpipe.cohort import MILLIVOLTS, Cohort, derive, read_task
 from ecgpipe.conditions import disturb
 from ecgpipe.parallel import start
-from ecgpipe.predictions import Predictions
 from ecgpipe.settings import Condition, Task, build, parse
 
-BLOCK = 256  # records disturbed at once
+BLOCK = 16  # records disturbed at once: what a cache holds
 FROZEN = "probe"  # the adapter that leaves the encoder as pretraining made it
 
 
@@ -45,7 +43,7 @@ def run(
     threads: int,
     out: Path,
 ) -> None:
-    """Load the model once, then predict under each condition."""
+    """Load the model and the records once, then predict under each condition."""
     torch.set_num_threads(threads)
     device = start()
     told = parse(settings)
@@ -59,36 +57,49 @@ def run(
     scored = np.isin(rows.part, ["valid", "test"])
     cohort = rows.load(scored, device, "valid or test")
     model.refuse_other_montage(checkpoint, metadata, cohort.montage)
-    crop = metadata["recipe"]["fit"]["crop"]
-    found = {}
-    for name, values in sorted(told["conditions"].items()):
-        condition = build(Condition, values, f"config/conditions/{name}.yaml")
-        recorded = read_noise(noise, condition, cohort.montage.fs)
-        here = scored if condition == Condition() else rows.part == "test"
-        shown = disturbed(cohort.of(here[scored]), condition, recorded)
-        probability = inference.probabilities(network, shown, crop, crop / 2)
-        found[name] = collect(rows, here, network.labels, probability.cpu().numpy())
+    conditions = {
+        name: build(Condition, values, f"config/conditions/{name}.yaml")
+        for name, values in sorted(told["conditions"].items())
+    }
+    recorded = {
+        source: read_noise(noise, source, cohort.montage.fs)
+        for source in {condition.recorded for condition in conditions.values()}
+    }
+    crop, test = metadata["recipe"]["fit"]["crop"], rows.part == "test"
+    frozen = metadata["recipe"]["adapter"]["name"] == FROZEN and test.any()
+    found, embedding = {}, None
+    for name, condition in conditions.items():
+        here = scored if condition == Condition() else test
+        shown = disturbed(cohort.of(here[scored]), condition, recorded[condition.recorded])
+        if frozen and condition == Condition():
+            said, embedded = inference.probabilities_and_embeddings(network, shown, crop, crop / 2)
+            embedding = embedded.cpu().numpy()[test[scored]]
+        else:
+            said = inference.probabilities(network, shown, crop, crop / 2)
+        found[name] = inference.to_predictions(rows, here, network.labels, said.cpu().numpy())
     attributes = {
         "revision": json.dumps(metadata["revision"] | told["revision"], sort_keys=True),
         "commit": provenance.commit(),
         "datasets": json.dumps(metadata["datasets"] | records.read_sources(shards), sort_keys=True),
     }
-    predictions.write(out, found, attributes, embed(network, metadata, rows, device))
+    predictions.write(out, found, attributes, embedding)
 
 
-def read_noise(shards: list[Path], condition: Condition, fs: int) -> torch.Tensor | None:
-    """Read the noise that a condition names, such as `nstdb/em`, in one piece: (channel, long).
+def read_noise(
+    shards: list[Path], recorded: tuple[str, str] | None, fs: int
+) -> Float[torch.Tensor, "channel long"] | None:
+    """Read the noise that a condition names, such as ("nstdb", "em"), in one piece.
 
     Its scale means nothing yet: the condition's signal-to-noise ratio decides.
     """
-    if condition.recorded is None:
+    if recorded is None:
         return None
-    dataset, record = condition.recorded
+    dataset, record = recorded
     table = records.read_table(shards)
     here = table[(table["dataset"] == dataset) & (table["record"] == record)].sort_values("start")
     if here.empty:
         there = sorted(set(table["dataset"] + "/" + table["record"]))
-        raise ValueError(f"noise {condition.noise!r}: --noise has {', '.join(there)}")
+        raise ValueError(f"noise '{dataset}/{record}': --noise has {', '.join(there)}")
     windows = [records.read_signals(shards[at])[row] for at, row in here[["shard", "row"]].values]
     native = records.read_attributes(shards[0])["fs"]
     joined = np.concatenate(windows, axis=1).astype(np.float32)
@@ -123,32 +134,3 @@ def noise_seeds(cohort: Cohort, condition: Condition) -> list[int]:
     """
     rows = cohort.table[["dataset", "record", "start"]].astype(str).agg("/".join, axis=1)
     return [derive(int(provenance.digest(condition.noise or "", row), 16)) for row in rows]
-
-
-def collect(
-    rows: TaskRows, scored: np.ndarray, labels: tuple[str, ...], probability: np.ndarray
-) -> Predictions:
-    """Put the probabilities of labels that the task has beside its targets."""
-    shared = [label for label in labels if label in rows.labels]
-    table = rows.table[scored]
-    return Predictions(
-        labels=tuple(shared),
-        record=table["record"].to_numpy(str),
-        patient=(table["dataset"] + ":" + table["patient"]).to_numpy(str),
-        start=table["start"].to_numpy(float),
-        part=rows.part[scored],
-        target=rows.target[scored][:, [rows.labels.index(label) for label in shared]],
-        probability=probability[:, [labels.index(label) for label in shared]],
-    )
-
-
-def embed(
-    network: model.Classifier, metadata: dict[str, Any], rows: TaskRows, device: torch.device
-) -> Float[np.ndarray, "test pooled"] | None:
-    """Embed the test records as they are, where the encoder was frozen: for a map of them."""
-    test = rows.part == "test"
-    if metadata["recipe"]["adapter"]["name"] != FROZEN or not test.any():
-        return None
-    crop = metadata["recipe"]["fit"]["crop"]
-    cohort = rows.load(test, device, "test")
-    return inference.embeddings(network, cohort, crop, crop / 2).cpu().numpy()
