@@ -187,11 +187,11 @@ def distinct(names: list[str]) -> dict[str, str]:
 
     A name that all others begin with stays whole: `ce-ssl` beside `ce-ssl-frozen`, `ce-ssl-fixed`.
     """
-    rest = [name for name in names if not all(f"{other}-".startswith(f"{name}-") for other in names)]
+    rest = [name for name in names if not all(f"{n}-".startswith(f"{name}-") for n in names)]
     words = [name.split("-") for name in rest]
     for cut in (slice(1, None), slice(None, -1)):
         end = 0 if cut.start else -1
-        while len(rest) > 1 and min(map(len, words)) > 1 and len({word[end] for word in words}) == 1:
+        while min(map(len, words), default=0) > 1 == len({word[end] for word in words}) < len(rest):
             words = [word[cut] for word in words]
     shorter = dict(zip(rest, map("-".join, words), strict=True))
     return {name: shorter.get(name, name).replace("_", "-") for name in names}

@@ -2,8 +2,8 @@
 
 A figure `NAME.py` offers
 
-- `NEEDS`: what it reads, out of scores, comparisons, costs, histories, conditions, predictions,
-  records;
+- `NEEDS`: what it reads, out of scores, comparisons, costs, histories, estimates, conditions,
+  predictions, records;
 - `draw(needs: render.Needs) -> matplotlib.figure.Figure`: drawn on a
   `_style.Sheet`, without pyplot.
 

@@ -8,6 +8,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from ecgpipe import transfer
 from ecgpipe.figures import _style
+from ecgpipe.figures._upstream import Looks, looks
 from ecgpipe.render import Needs, budget_label, distinct, largest_budget
 
 NEEDS = ("costs", "histories")
@@ -20,31 +21,32 @@ WIDEST = 4  # panels side by side
 def draw(needs: Needs) -> Figure:
     """Draw total operations against the number of tasks, each at its largest budget.
 
-    A row of panels is a task, a column a backbone. One task costs what it takes to reach scratch's
-    best score on valid, the median of the seeds.
+    A row of panels is a task, a column a backbone, a colour what it was pretrained on, a dash a
+    recipe. One task costs what it takes to reach scratch's best score on valid, the median of the
+    seeds.
     """
     lines = read_lines(needs)
-    panels = list(lines.groupby(["task", "split", "backbone"], sort=False))
+    panels = list(lines.groupby(["downstream", "backbone"], sort=False))
     panels = [(place, own) for place, own in panels if len(own) > 1]
     if not panels:
         return _style.said("no pretrained arm has an arm from scratch to be held against")
-    looks = _style.looks(needs, (arm for _, own in panels for arm in own["arm"]))
-    backbones = distinct(list(dict.fromkeys(backbone for (*_, backbone), _ in panels)))
+    colours, dashes = looks(pd.concat([own for _, own in panels]))
+    backbones = distinct(list(dict.fromkeys(backbone for (_, backbone), _ in panels)))
+    tasks = distinct(list(dict.fromkeys(downstream for (downstream, _), _ in panels)))
     columns = len(backbones) if 1 < len(backbones) <= WIDEST else min(3, len(panels))
     width = _style.SINGLE if columns == 1 else _style.DOUBLE
     figure, axes = _style.grid(-(-len(panels) // columns), columns, height=2.0, width=width)
-    several_splits = lines["split"].nunique() > 1
-    for panel, ((task, split, backbone), own) in zip(axes.flat, panels, strict=False):
-        words = [f"{task}, {split}" if several_splits else task]
+    for panel, ((downstream, backbone), own) in zip(axes.flat, panels, strict=False):
+        words = [f"{tasks[downstream]}, {budget_label(own['budget'].iloc[0])}"]
         words += [backbones[backbone]] if len(backbones) > 1 else []
         panel.set_title("\n".join(words))
-        panel.set_xlabel(f"tasks learnt (budget: {budget_label(own['budget'].iloc[0])})")
-        _panel(panel, own, looks)
+        panel.set_xlabel("tasks learnt")
+        _panel(panel, own, colours, dashes)
     for panel in axes.flat[len(panels) :]:
         panel.remove()
     for row in axes[:, 0]:
         row.set_ylabel("operations, pretraining included")
-    _style.legend(figure, [*map(_style.line, looks.values()), CROSSING])
+    _style.legend(figure, [*colours.values(), *dashes.values(), CROSSING])
     return figure
 
 
@@ -53,26 +55,29 @@ def read_lines(needs: Needs) -> pd.DataFrame:
     costs = needs.table("costs")
     pairs = transfer.pair(needs.study, costs).dropna(subset="reference")
     if pairs.empty:
-        return pairs
-    pairs = largest_budget(pairs.assign(scored_on=pairs["task"]))
+        return pairs.assign(downstream=pairs["task"])
+    upstream = pairs["pretraining"].map(transfer.name_upstreams(pairs))
+    pairs = largest_budget(pairs.assign(scored_on=pairs["task"], upstream=upstream))
     lines = transfer.add_convergence(pairs, needs.table("histories"), costs)
     lines = lines[(lines["pretraining_flops"] > 0) | (lines["arm"] == lines["reference"])]
-    place = lines.groupby(["task", "split"], sort=False).ngroup()
+    lines = lines.assign(downstream=transfer.name_downstreams(lines))
+    place = lines.groupby("downstream", sort=False).ngroup()
     return lines.loc[place.sort_values(kind="stable").index]
 
 
-def _panel(panel: Axes, own: pd.DataFrame, looks: dict[str, dict]) -> None:
+def _panel(panel: Axes, own: pd.DataFrame, colours: Looks, dashes: Looks) -> None:
     """Draw each arm's total, and where it comes to be cheaper; say how many never learn as well."""
     crossings = own.loc[np.isfinite(own["break_even_flops"]), "break_even_flops"]
     last = min(max(LEAST, 4 * crossings.max()), MOST) if len(crossings) else LEAST
     along = np.geomspace(1, last, 200)
     for line in own[np.isfinite(own["flops"])].itertuples():
-        look = _style.line(looks[line.arm])
-        panel.plot(along, line.pretraining_flops + along * line.flops, **look)
+        colour, dash = colours[line.upstream]["color"], dashes[line.recipe]["linestyle"]
+        spent = line.pretraining_flops + along * line.flops
+        panel.plot(along, spent, color=colour, linestyle=dash)
         first = max(1.0, line.break_even_flops)
         if first <= last:
             spent = line.pretraining_flops + first * line.flops
-            panel.plot(first, spent, "o", color=look["color"], clip_on=False)
+            panel.plot(first, spent, "o", color=colour, clip_on=False)
     never = int(np.isinf(own["flops"]).sum())
     if never:
         said = f"{never} of {len(own) - 1} never reach scratch"

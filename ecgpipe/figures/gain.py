@@ -48,7 +48,7 @@ def draw(needs: Needs) -> Figure:
 
 
 def read_lines(needs: Needs) -> pd.DataFrame:
-    """Read each arm's differences from scratch where several budgets of one kind ran.
+    """Read each arm's differences from scratch where its recipe ran with several budgets of a kind.
 
     The lines of a task are in the order in which the study names its recipes.
     """
@@ -62,7 +62,8 @@ def read_lines(needs: Needs) -> pd.DataFrame:
         kind=[kind for _, kind in parts],
         order=lines["recipe"].map(recipes.index),
     )
-    several = lines.groupby(["task", "split", "kind"])["budget"].transform("nunique") > 1
+    tried = lines.groupby(["task", "split", "kind", "recipe"])["budget"]
+    several = tried.transform("nunique") > 1
     tasks = lines.groupby(["task", "split", "kind"], sort=False).ngroup()
     ordered = lines.assign(place=tasks).sort_values(["place", "order"], kind="stable")
     return ordered[several.loc[ordered.index]]

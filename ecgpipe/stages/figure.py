@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figure", required=True, help="a file of ecgpipe/figures")
     parser.add_argument("--settings", required=True, help="study, conditions, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="folder of all results")
-    for name in ("scores", "comparisons", "costs", "histories"):
+    for name in render.COLLECTED:
         parser.add_argument(f"--{name}", type=Path, nargs="?", help=f"collected {name}, if needed")
     parser.add_argument("--shards", type=Path, nargs="*", default=[], help="records, if needed")
     parser.add_argument("--out", type=Path, required=True, help="PDF; the .png lies beside it")
@@ -23,21 +23,12 @@ def run(
     figure: str,
     settings: str,
     results: Path,
-    scores: Path | None,
-    comparisons: Path | None,
-    costs: Path | None,
-    histories: Path | None,
     shards: list[Path],
     out: Path,
+    **collected: Path | None,
 ) -> None:
     """Draw the figure and write both forms."""
     plugin = registry.load("figures", figure)
-    collected = {
-        "scores": scores,
-        "comparisons": comparisons,
-        "costs": costs,
-        "histories": histories,
-    }
     drawn = plugin.draw(render.gather(plugin.NEEDS, parse(settings), results, collected, shards))
     out.parent.mkdir(parents=True, exist_ok=True)
     for path in (out.with_suffix(".png"), out):

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", required=True, help="a file of ecgpipe/tables")
     parser.add_argument("--settings", required=True, help="study, conditions, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="folder of all results")
-    for name in ("scores", "comparisons", "costs", "histories"):
+    for name in render.COLLECTED:
         parser.add_argument(f"--{name}", type=Path, nargs="?", help=f"collected {name}, if needed")
     parser.add_argument("--out", type=Path, required=True, help="CSV; .tex and .md lie beside it")
 
@@ -27,20 +27,11 @@ def run(
     table: str,
     settings: str,
     results: Path,
-    scores: Path | None,
-    comparisons: Path | None,
-    costs: Path | None,
-    histories: Path | None,
     out: Path,
+    **collected: Path | None,
 ) -> None:
     """Build the table and write its three forms."""
     plugin = registry.load("tables", table)
-    collected = {
-        "scores": scores,
-        "comparisons": comparisons,
-        "costs": costs,
-        "histories": histories,
-    }
     built = plugin.build(render.gather(plugin.NEEDS, parse(settings), results, collected))
     shown = plugin.layout(built)
     out.parent.mkdir(parents=True, exist_ok=True)

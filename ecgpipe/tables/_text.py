@@ -38,6 +38,19 @@ def score(mean: float, seed_sd: float, low: float, high: float, best: bool = Fal
     return text if math.isnan(low) else f"{text} [{low:.3f}, {high:.3f}]"
 
 
+def number(value: float) -> str:
+    """Write three decimals."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def difference(value: float, low: float, high: float) -> str:
+    """Write `+0.012 [+0.003, +0.021]`; the interval is left out where it is not known."""
+    if math.isnan(value):
+        return "–"
+    text = f"{value:+.3f}" if math.isnan(low) else f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def quantity(value: float, unit: str = "") -> str:
     """Write three digits and a decimal prefix, but whole numbers below a thousand in full."""
     if math.isnan(value):

@@ -1,8 +1,8 @@
 """Transfer or scratch? What pretraining gains, how much sooner, and after how many tasks it pays.
 
-Every arm is held against training the same backbone from scratch on the same records. The verdict
-is by the 95 % interval of the difference in macro AUROC, paired by patients, and a margin declared
-beforehand: as good, where the interval lies within it.
+Every arm is held against training the same backbone from scratch on the same records, by its own
+recipe where a study has that. The verdict is by the 95 % interval of the difference in macro AUROC,
+paired by patients, and a margin declared beforehand: as good, where the interval lies within it.
 """
 
 import math
@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe import transfer
-from ecgpipe.render import Needs, over_seeds, own_scores
+from ecgpipe.render import Needs
 from ecgpipe.tables import _text
-from ecgpipe.transfer import AT, MARGIN
+from ecgpipe.transfer import DIFFERENCE, judge
 
 NEEDS = ("scores", "comparisons", "costs", "histories")
 
@@ -30,9 +30,9 @@ def build(needs: Needs) -> pd.DataFrame:
         raise ValueError(f"transfer: {transfer.NONE}; add such an arm to the study's grids")
     table = transfer.add_differences(pairs, needs.table("comparisons"))
     table = transfer.add_convergence(table, needs.table("histories"), costs)
-    table = _with_scores(table, needs.table("scores"))
-    itself = table["arm"] == table["reference"]
-    table.loc[itself, ["break_even_flops", "break_even_seconds"]] = np.nan
+    table = transfer.add_scores(table, needs.table("scores"))
+    itself, untrained = table["arm"] == table["reference"], table["pretraining_flops"] == 0
+    table.loc[itself | untrained, ["break_even_flops", "break_even_seconds"]] = np.nan
     table["verdict"] = [judge(*ends) for ends in zip(table["low"], table["high"], strict=True)]
     table.loc[itself, "verdict"] = "reference"
     return _text.name_lines(table, needs)
@@ -46,52 +46,18 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
             "Task": table["place"],
             "Budget": table["labeled"],
             "Arm": table["name"],
-            "AUROC": [_number(line["mean"]) for line in lines],
-            "From scratch": [_number(line["scratch"]) for line in lines],
-            "Difference": [_difference(line) for line in lines],
+            "AUROC": [_text.number(line["mean"]) for line in lines],
+            "From scratch": [_text.number(line["scratch"]) for line in lines],
+            "Difference": [_text.difference(*line[DIFFERENCE]) for line in lines],
             "Verdict": table["verdict"],
             "Steps to 95 %": [_steps(line, 95) for line in lines],
             "Steps to 100 %": [_steps(line, 100) for line in lines],
-            "Area": [_number(line["area"]) for line in lines],
+            "Area": [_text.number(line["area"]) for line in lines],
             "FLOPs to 100 %": [_flops(value) for value in table["flops"]],
             "Pays from, by FLOPs": [_tasks(value) for value in table["break_even_flops"]],
             "by seconds": [_tasks(value) for value in table["break_even_seconds"]],
         }
     )
-
-
-def judge(low: float, high: float, margin: float = MARGIN) -> str:
-    """Judge a difference by its interval: `as good` within the margin, else by its sign."""
-    if math.isnan(low):
-        return "–"
-    if -margin <= low and high <= margin:
-        return "as good"
-    if low > 0:
-        return "better"
-    return "worse" if high < 0 else "undecided"
-
-
-def _with_scores(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Add the test scores, means over seeds; arms that were not scored on their own task go."""
-    scores = own_scores(scores, [transfer.METRIC])
-    means = over_seeds(
-        scores[(scores["label"] == "macro") & (scores["scored_on"] == scores["task"])]
-    )
-    own = means[[*AT, "scored_on", "arm", "mean"]]
-    of_reference = means[[*AT, "arm", "mean"]]
-    of_reference = of_reference.rename(columns={"arm": "reference", "mean": "scratch"})
-    return table.merge(own, on=[*AT, "arm"]).merge(of_reference, how="left", on=[*AT, "reference"])
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
-
-
-def _difference(line: pd.Series) -> str:
-    if math.isnan(line["difference"]):
-        return "–"
-    text = f"{line['difference']:+.3f} [{line['low']:+.3f}, {line['high']:+.3f}]"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _steps(line: pd.Series, share: int) -> str:

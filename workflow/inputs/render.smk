@@ -4,10 +4,8 @@
 def needed(kind, name):
     """The files of the study that a table or figure reads, as its `NEEDS` says."""
     needs = registry.load(kind, name).NEEDS
-    collected = [
-        n for n in ("scores", "comparisons", "costs", "histories") if n in needs
-    ]
-    files = {n: f"results/{STUDY.study}/{n}.csv" for n in collected}
+    collected = ("scores", "comparisons", "costs", "histories", "estimates")
+    files = {n: f"results/{STUDY.study}/{n}.csv" for n in collected if n in needs}
     if "predictions" in needs:
         files["predictions"] = of_runs(rules.predict.output[0])
     if "records" in needs:
