@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 def to_map(signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch lead 1 time"]:
     """Lay a signal out with its leads last in memory."""
-    # `clone`, since `contiguous` would leave the strides of a single lead ambiguous
-    return signal.unsqueeze(2).clone(memory_format=torch.channels_last)
+    # `clone`, since `contiguous` would leave the strides of a single lead ambiguous; of time before
+    # leads, since `vmap` knows no channels-last
+    return signal.mT.clone(memory_format=torch.contiguous_format).mT.unsqueeze(2)
 
 
 def to_tokens(features: Float[Tensor, "batch dim 1 token"]) -> Float[Tensor, "batch token dim"]:

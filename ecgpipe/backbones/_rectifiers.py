@@ -31,11 +31,15 @@ def rectify_and_add(
 
 
 class _Rectify(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(context: Any, signal: Tensor) -> Tensor:
-        rectified = leaky_relu(signal, SLOPE)
-        context.save_for_backward(rectified)
-        return rectified
+    def forward(signal: Tensor) -> Tensor:
+        return leaky_relu(signal, SLOPE)
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        context.save_for_backward(output)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:
@@ -44,10 +48,15 @@ class _Rectify(torch.autograd.Function):
 
 
 class _RectifyAndAdd(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(context: Any, signal: Tensor, other: Tensor) -> Tensor:
-        context.save_for_backward(signal > 0)
+    def forward(signal: Tensor, other: Tensor) -> Tensor:
         return leaky_relu(signal, SLOPE).add_(other)
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        context.save_for_backward(inputs[0] > 0)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ import argparse
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool
 from torch import Generator, nn
 
-from ecgpipe import fit, inference, model, parallel, provenance, records, registry
+from ecgpipe import fit, inference, model, parallel, provenance, records, registry, states
 from ecgpipe.batches import Montage, Pretext
 from ecgpipe.cohort import Cohort, Sampler, TaskRows, derive, read_rows, read_task
 from ecgpipe.heads import HeadConfig
@@ -88,7 +88,7 @@ def run(
         }
         fit.write_outcome(out, history, cost, work.measure)
         model.save(out, network, metadata)
-        fit.forget(state)
+        states.forget(state)
 
 
 def training_rows(
@@ -161,7 +161,8 @@ def build_work(
     """Put the training part on the device and say how progress is judged."""
     train = learnt_from(pretraining, rows)
     held_out = train.copy()
-    held_out[train] = records.hashed_below(rows.table.loc[train, "patient"], HELD_OUT)
+    share = getattr(objective, "held_out", HELD_OUT)
+    held_out[train] = records.hashed_below(rows.table.loc[train, "patient"], share)
     learned = rows.load(train & ~held_out, device, "train")
     judged = rows.load(held_out, device, "held-out train")
     sampler = Sampler(len(learned), pretraining.fit.batch, derive(seed, 2))
@@ -174,7 +175,7 @@ def build_work(
     def name_records(step: int) -> list[str]:
         return list(learned.table["record"].iloc[sampler.indices(step).numpy()])
 
-    return fit.Work(
+    work = fit.Work(
         loss=objective,
         model=network,
         make_batch=make_batch,
@@ -187,6 +188,10 @@ def build_work(
         samples=pretraining.fit.batch,
         identity=identity,
     )
+    sample = getattr(objective, "batches", None)
+    if sample is not None:
+        work = replace(work, **sample(learned, judged, pretraining.fit, derive(seed, 2)))
+    return work
 
 
 def pretext(source: Cohort, index: torch.Tensor, length: int, generator: Generator) -> Pretext:

@@ -1,10 +1,13 @@
 """Every file in ecgpipe/objectives keeps these promises."""
 
+import pandas as pd
 import pytest
 import torch
 
 from ecgpipe import registry
 from ecgpipe.batches import Montage, Pretext
+from ecgpipe.cohort import Cohort
+from ecgpipe.fit_settings import Fit
 
 
 @pytest.fixture
@@ -31,16 +34,33 @@ def model(name, model):
     return Classifier(backbone, model.labels, HeadConfig(dropout=0.0))
 
 
+OWN_SETTINGS = {"meta": {"tasks": 2}}  # where the defaults ask for more records than there are
+
+
+def batch_for(objective, batch):
+    """What an objective is called on: batches of its own, where it samples in its own way."""
+    if not hasattr(objective, "batches"):
+        return batch
+    patient = batch.index % 2  # two of eight records each
+    samples = batch.signal.shape[-1]
+    table = pd.DataFrame({"record": patient, "start": batch.index, "samples": samples})
+    signal = (1000 * batch.signal).to(torch.int16)
+    cohort = Cohort(table, signal, batch.target, patient, batch.montage)
+    own = objective.batches(cohort, cohort, Fit(steps=4, validate_every=2, crop=2.0), seed=0)
+    return own["make_batch"](0, batch.generator)[0]
+
+
 @pytest.mark.parametrize("name", registry.names("objectives"))
 def test_a_batch_gives_a_finite_loss_with_a_gradient_in_the_backbone(name, model, batch):
     plugin = registry.load("objectives", name)
-    terms = plugin.Objective(model, plugin.Config())(batch)
+    objective = plugin.Objective(model, plugin.Config(**OWN_SETTINGS.get(name, {})))
+    terms = objective(batch_for(objective, batch))
     terms["loss"].backward()
     assert torch.isfinite(terms["loss"])
     assert all(p.grad is not None for p in model.backbone.parameters())
 
 
-@pytest.mark.parametrize("name", ["supervised"])
+@pytest.mark.parametrize("name", ["meta", "supervised"])
 def test_supervised_pretraining_without_labels_is_refused(name, model):
     from ecgpipe.model import Classifier
 
