@@ -1,11 +1,15 @@
 """From a task to records and targets: which records it asks about, and which labels they carry."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
 from ecgpipe import registry
 from ecgpipe.settings import Task
+
+log = logging.getLogger(__name__)
 
 
 def label_names(task: Task) -> tuple[str, ...]:
@@ -31,6 +35,14 @@ def select(table: pd.DataFrame, task: Task) -> pd.DataFrame:
             )
         kept = kept[carried]
     return kept.reset_index(drop=True)
+
+
+def without(table: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Leave out the windows that a rhythm of the task's `without` reaches into."""
+    reached = table["rhythms"].map(lambda rhythms: not rhythms.keys().isdisjoint(task.without))
+    if task.without:
+        log.info("%s: %d of %d left out", ", ".join(task.without), reached.sum(), len(table))
+    return table[~reached.astype(bool)].reset_index(drop=True)
 
 
 def targets(
@@ -98,16 +110,20 @@ def _frequent(
 
 
 def _allowed(table: pd.DataFrame, column: str, values: tuple) -> Bool[np.ndarray, " record"]:
-    """Find the records that a line of `where` allows; refuse those that are not there."""
+    """Find the records that a line of `where` allows; refuse those that are not there.
+
+    None allows the records of which it is not known.
+    """
     if column not in table:
         raise ValueError(f"`where` names {column!r}; records have: {', '.join(table.columns)}")
     there = set(table[column].dropna().tolist())
-    if unknown := [value for value in values if value not in there]:
+    if unknown := [value for value in values if value is not None and value not in there]:
         raise ValueError(
             f"`where` asks for {column} {', '.join(map(str, unknown))}; "
             f"records have: {', '.join(map(str, sorted(there)[:20]))}"
         )
-    return table[column].isin(values).to_numpy(bool)
+    known = table[column].isin(there & set(values))
+    return (known | table[column].isna() if None in values else known).to_numpy(bool)
 
 
 def _mapping(task: Task) -> dict[str, tuple[str, ...]]:

@@ -1,19 +1,23 @@
 """Predictions: what a model said of every record, one HDF5 group a condition.
 
-The group `clean` has the records of valid and test, the others those of test.
+The group `clean` has the records of valid and test, the others those of test. What models that were
+adapted to each patient said lies within it, by draw and shots, as rows of `clean`: so before and
+after are compared on the same windows.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import h5py
 import numpy as np
-from jaxtyping import Bool, Float, Float16
+from jaxtyping import Bool, Float, Float16, Int
 
 from ecgpipe import hdf5
 
 REMEDY = "remove it and predict again"
 EMBEDDING = "clean/embedding"
+ADAPTED = "clean/adapted"
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,10 @@ class Predictions:
 
     def of(self, part: str) -> "Predictions":
         """Take the rows of one part."""
-        rows = self.part == part
+        return self.take(self.part == part)
+
+    def take(self, rows: Bool[np.ndarray, " row"] | Int[np.ndarray, " taken"]) -> "Predictions":
+        """Take some rows."""
         taken = {
             field.name: getattr(self, field.name)[rows]
             for field in fields(self)
@@ -39,11 +46,30 @@ class Predictions:
         return Predictions(labels=self.labels, **taken)
 
 
+@dataclass(frozen=True)
+class Adapted:
+    """What models adapted to each patient, from one draw of windows, say of the patient's rest."""
+
+    draw: str  # `chronological`, `random-0`, ...
+    rank: Int[np.ndarray, " row"]  # of `clean`: place among a patient's labeled of a class, or -1
+    row: Int[np.ndarray, " scored"]  # of `clean`, the same whatever the shots
+    probability: dict[int, Float[np.ndarray, "scored label"]]  # by shots, fewest first
+
+    def before(self, clean: Predictions) -> Predictions:
+        """Take what the model said of these windows before it was adapted."""
+        return clean.take(self.row)
+
+    def after(self, clean: Predictions, shots: int) -> Predictions:
+        """Take what the adapted models say of them."""
+        return replace(self.before(clean), probability=self.probability[shots])
+
+
 def write(
     path: Path,
     conditions: dict[str, Predictions],
     attributes: dict[str, str],
     embedding: Float[np.ndarray, "test pooled"] | None = None,
+    adapted: Sequence[Adapted] = (),
 ) -> None:
     """Write every condition's predictions beside and rename.
 
@@ -64,6 +90,11 @@ def write(
         if embedding is not None:
             highest = float(np.finfo(np.float16).max)
             file[EMBEDDING] = embedding.clip(-highest, highest).astype(np.float16)
+        for drawn in adapted:
+            group = file.create_group(f"{ADAPTED}/{drawn.draw}")
+            group["rank"], group["row"] = drawn.rank.astype(np.int32), drawn.row.astype(np.int32)
+            for shots, probability in drawn.probability.items():
+                group[str(shots)] = probability.astype(np.float32)
 
 
 def read(path: Path, condition: str = "clean") -> Predictions:
@@ -86,6 +117,19 @@ def read_embedding(path: Path) -> Float16[np.ndarray, "test pooled"] | None:
     """Read what a frozen encoder makes of the test records, row by row as `of("test")`, if kept."""
     with hdf5.opened(path, REMEDY) as file:
         return file[EMBEDDING][()] if EMBEDDING in file else None
+
+
+def read_adapted(path: Path) -> list[Adapted]:
+    """Read what models adapted to each patient said, one entry a draw; none if there are none."""
+    with hdf5.opened(path, REMEDY) as file:
+        if ADAPTED not in file:
+            return []
+        found = []
+        for name, group in file[ADAPTED].items():
+            shots = sorted(int(key) for key in group if key.isdigit())
+            probability = {number: group[str(number)][()] for number in shots}
+            found.append(Adapted(name, group["rank"][()], group["row"][()], probability))
+        return found
 
 
 def conditions(path: Path) -> list[str]:

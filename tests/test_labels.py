@@ -73,6 +73,11 @@ def test_where_keeps_the_allowed_values(table):
     assert list(kept["record"]) == ["c"]
 
 
+def test_null_keeps_the_records_of_which_it_is_not_known(table):
+    kept = labels.select(table, task(where={"site": (None, "1.0")}, keep_unlabeled=True))
+    assert list(kept["record"]) == ["b", "c"]
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -57,3 +57,22 @@ def test_an_embedding_of_the_test_records_is_kept_beside_in_half_precision(writt
     assert kept.dtype == np.float16 and kept[0, 0] == np.finfo(np.float16).max
     np.testing.assert_allclose(kept.ravel()[1:], embedding.ravel()[1:], rtol=1e-3)
     np.testing.assert_array_equal(predictions.read(path).probability, one.probability)
+
+
+def test_what_adapted_models_said_is_kept_as_rows_of_clean(written, rng):
+    path, one = written
+    said = {5: rng.random((2, 2)), 20: rng.random((2, 2))}
+    rank, row = np.array([0, -1, 1, -1, -1]), np.array([1, 4])
+    adapted = [predictions.Adapted(draw, rank, row, said) for draw in ("chronological", "random-0")]
+    predictions.write(path, {"clean": one}, {}, adapted=adapted)
+    read = predictions.read_adapted(path)
+    assert [each.draw for each in read] == ["chronological", "random-0"]
+    assert predictions.conditions(path) == ["clean"] and list(read[0].probability) == [5, 20]
+    np.testing.assert_array_equal(read[1].rank, rank)
+    after = read[1].after(predictions.read(path), 20)
+    np.testing.assert_allclose(after.probability, said[20], rtol=1e-6)
+    assert after.start.tolist() == read[1].before(one).start.tolist() == [1, 4]
+
+
+def test_where_nobody_was_adapted_to_nothing_is_read(written):
+    assert predictions.read_adapted(written[0]) == []

@@ -74,6 +74,35 @@ def test_rotations_test_every_patient_once_and_validate_on_none_they_test():
     assert min((frame["part"] == "test").mean() for frame in parts) > 0.15
 
 
+def arrhythmic(patients=23, ill=11):
+    """Recordings of numbered patients, of whom the first have ventricular arrhythmias."""
+    table, _ = cohort(patients)
+    number = table["patient"].str[1:].astype(int)
+    return table.assign(rhythms=[{"(N": 1.0, **({"(VT": 1.0} if n < ill else {})} for n in number])
+
+
+def test_dealt_rotations_test_every_patient_once_and_keep_to_their_shares():
+    parts = [splits.split_patients(arrhythmic(), None, split) for split in splits.DEALT]
+    for part, sizes in (("test", {4, 5}), ("valid", {4, 5}), ("train", {13, 14, 15})):
+        assert {(frame["part"] == part).sum() for frame in parts} <= sizes
+    tested = pd.concat([frame.loc[frame["part"] == "test", "patient"] for frame in parts])
+    assert tested.is_unique and len(tested) == 23
+
+
+@pytest.mark.parametrize("split", splits.DEALT)
+def test_dealt_parts_share_those_with_ventricular_arrhythmias_evenly(split):
+    parts = splits.split_patients(arrhythmic(), None, split)
+    ill = parts["part"][parts["patient"].str[1:].astype(int) < 11].value_counts()
+    assert ill["test"] in (2, 3) and ill["valid"] in (2, 3) and ill["train"] in (6, 7)
+
+
+def test_dealing_ignores_the_order_of_records():
+    table = arrhythmic()
+    shuffled = table.sample(frac=1, random_state=0)
+    one, other = (splits.split_patients(t, None, "va-rotation-1") for t in (table, shuffled))
+    pd.testing.assert_frame_equal(one, other)
+
+
 def test_the_standard_split_follows_the_publishers_folds():
     table = pd.DataFrame({"record": list("abcd"), "patient": list("1232"), "fold": [1, 9, 10, 9]})
     parts = splits.split_patients(table, splits.FOLDS, "standard")

@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this stage."""
     parser.add_argument("--dataset", required=True, help="a file of ecgpipe/datasets")
     parser.add_argument(
-        "--split", required=True, help="standard, rotation-0 to -4, redrawn-0 to -9"
+        "--split",
+        required=True,
+        help="standard, rotation-0 to -4, va-rotation-0 to -4, redrawn-0 to -9",
     )
     parser.add_argument("--manifest", type=Path, required=True, help="of the dataset's metadata")
     parser.add_argument("--out", type=Path, required=True, help="CSV: patient, part")

@@ -48,11 +48,9 @@ def test_the_order_of_the_collected_lines_does_not_matter(plugin, needs):
     mixed = {
         name: getattr(needs, name).sample(frac=1, random_state=0)
         for name in plugin.NEEDS
-        if name in ("scores", "comparisons", "costs", "histories")
+        if name in render.COLLECTED
     }
-    pd.testing.assert_frame_equal(
-        plugin.build(render.Needs(needs.study, **mixed)), plugin.build(needs)
-    )
+    pd.testing.assert_frame_equal(plugin.build(replace(needs, **mixed)), plugin.build(needs))
 
 
 def test_the_best_arm_of_the_main_table_is_the_one_with_the_highest_mean(needs):

@@ -31,6 +31,22 @@ def test_a_learning_rate_reruns_its_recipe_and_what_follows(workflow):
     assert plan.keys() == AFTER_TRAINING | {"finetune"}
 
 
+def test_a_recipe_that_adapts_to_patients_does_so_in_place_of_predicting(workflow):
+    recipe = workflow.folder / "config/recipes/demo-full.yaml"
+    recipe.write_text(recipe.read_text() + "personalize: {shots: [5]}\n")
+    plan = workflow.plan()
+    assert plan["personalize"] == plan["evaluate"] == 3
+    assert plan.keys() == {"personalize", "evaluate", "collect", "compare", "table", "figure"}
+
+
+def test_adaptation_to_patients_has_clean_signals_only(workflow):
+    recipe = workflow.folder / "config/recipes/demo-full.yaml"
+    recipe.write_text(recipe.read_text() + "personalize: {shots: [5]}\n")
+    workflow.study(grids=[STUDY["grids"][1] | {"conditions": ["clean", "limb-leads"]}])
+    with pytest.raises(AssertionError, match="demo-full adapts to patients, of clean signals only"):
+        workflow.plan()
+
+
 def test_a_comment_reruns_nothing(workflow):
     workflow.edit("config/recipes/demo-full.yaml", "# The head", "# Well, the head")
     workflow.edit("workflow/rules/train.smk", '"python -m ecgpipe', '"python  -m ecgpipe')
@@ -100,7 +116,7 @@ def test_a_condition_predicts_again_without_training(workflow):
 
 
 def test_a_raised_revision_reruns_its_stage_and_what_follows(workflow):
-    workflow.edit("workflow/inputs/common.smk", '"finetune": 1', '"finetune": 2')
+    workflow.edit("workflow/inputs/common.smk", '"finetune": 2', '"finetune": 3')
     plan = workflow.plan()
     assert plan["finetune"] == 7 and "pretrain" not in plan
 

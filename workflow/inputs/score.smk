@@ -47,3 +47,26 @@ def predict_json(wildcards):
     revision = {"predict": REVISION["predict"]}
     task = part("tasks", wildcards.scored_on)
     return settings.canonical({"task": task, "conditions": told, "revision": revision})
+
+
+def personalize_json(wildcards):
+    """What personalize is told."""
+    told = {"task": part("tasks", wildcards.scored_on)}
+    told["personalize"] = part("recipes", wildcards.recipe)["personalize"]
+    told["revision"] = {"personalize": REVISION["personalize"]}
+    return settings.canonical(told)
+
+
+def adapts(run):
+    """Whether a run adapts to each patient."""
+    return bool(part("recipes", run.recipe).get("personalize"))
+
+
+# the recipes that do, as a pattern; "(?!)" matches nothing
+PERSONAL = "|".join(sorted({run.recipe for run in RUNS if adapts(run)})) or "(?!)"
+
+for run in filter(adapts, RUNS):
+    if set(run.conditions) != {"clean"}:
+        raise WorkflowError(
+            f"recipe {run.recipe} adapts to patients, of clean signals only; leave out conditions"
+        )

@@ -70,10 +70,12 @@ def shards_of_run(wildcards):
 
 
 def run_json(wildcards):
-    """What finetune is told; not how many rounds there are, so that one more reruns none."""
-    recipe = {
-        k: v for k, v in part("recipes", wildcards.recipe).items() if k != "rounds"
-    }
+    """What finetune is told; not how many rounds there are, so that one more reruns none.
+
+    Nor how its model is adapted to patients, which is done afterwards.
+    """
+    told = part("recipes", wildcards.recipe)
+    recipe = {k: v for k, v in told.items() if k not in ("rounds", "personalize")}
     revision = {"finetune": REVISION["finetune"]}
     told = {
         "recipe": recipe,

@@ -26,6 +26,36 @@ rule predict:
         "--noise {input.noise} --threads {threads} --out {output} &> {log}"
 
 
+rule personalize:
+    input:
+        checkpoint=last_round,
+        shards=shards_scored,
+        splits=splits_scored,
+    output:
+        "results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/predictions/{scored_on}.h5",
+    log:
+        "logs/personalize/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/{scored_on}.log",
+    benchmark:
+        "logs/personalize/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/{scored_on}.tsv"
+    wildcard_constraints:
+        recipe=PERSONAL,
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        settings=personalize_json,
+    shell:
+        "python -m ecgpipe personalize --settings {params.settings:q} "
+        "--checkpoint {input.checkpoint} --shards {input.shards} --splits {input.splits} "
+        "--threads {threads} --out {output} &> {log}"
+
+
+# for recipes that adapt to each patient
+ruleorder: personalize > predict
+
+
 rule evaluate:
     input:
         scored="results/runs/{pretraining}/{recipe}/{task}/{split}/{budget}/{seed}/predictions/{scored_on}.h5",
@@ -43,6 +73,30 @@ rule evaluate:
         revision=REVISION["evaluate"],
     shell:
         "python -m ecgpipe evaluate --predictions {input.scored} --own {input.own} --out {output} &> {log}"
+
+
+rule estimate:
+    input:
+        checkpoints=checkpoints_estimated,
+        draws=draws_estimated,
+        shards=shards_estimated,
+        splits=splits_estimated,
+    output:
+        "results/{study}/estimates.csv",
+    log:
+        "logs/estimate/{study}.log",
+    benchmark:
+        "logs/estimate/{study}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        settings=estimate_json,
+    shell:
+        "python -m ecgpipe estimate --settings {params.settings:q} --results results "
+        "--threads {threads} --out {output} &> {log}"
 
 
 rule collect:

@@ -1,0 +1,70 @@
+"""Each test patient's own AUROC, before a model was adapted to that patient and after."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ecgpipe import patients, personal
+from ecgpipe.figures import _style
+from ecgpipe.render import Needs, largest_budget
+
+NEEDS = ("predictions",)
+WAYS = {"none": "not adapted", "chronological": "first {} of a class", "random": "any {}"}
+STATES = {"before": (-0.17, _style.GREY), "after": (0.17, _style.COLOURS[0])}
+ROW, HEAD = 0.24, 0.75  # inches: an arm, titles and axis
+
+
+@_style.styled
+def draw(needs: Needs) -> Figure:
+    """Draw a line an arm, a row of panels a task at its largest budget, a column a way of labeling.
+
+    Dots are patients with both classes: means over labels, seeds and draws. A diamond is the mean
+    over patients, a tick the tenth of them that does worst.
+    """
+    lines = largest_budget(personal.gather(needs)).dropna(subset="auroc")
+    if lines.empty:
+        return _style.said("no test patient has records with and without a label")
+    looks = _style.looks(needs, lines["arm"])
+    ways = list(lines.groupby(personal.WAY).groups)
+    places = list(lines.groupby(["task", "scored_on"], sort=False))
+    height = HEAD + ROW * len(looks)
+    made, axes = _style.grid(len(places), len(ways), height=height, sharex=True, sharey=True)
+    for row, ((task, scored_on), here) in zip(axes, places, strict=True):
+        row[0].set_ylabel(task if task == scored_on else f"{task} on\n{scored_on}")
+        for panel, (order, shots) in zip(row, ways, strict=True):
+            own = here[(here["order"] == order) & (here["shots"] == shots)]
+            count = own["patient"].nunique()
+            panel.set_title(f"{WAYS[order].format(shots)}\n{count} patients", fontsize=7)
+            _panel(panel, own, list(looks))
+    axes[0, 0].set_yticks(range(len(looks)), [look["label"] for look in looks.values()])
+    axes[0, 0].invert_yaxis()
+    for panel in axes[-1]:
+        panel.set_xlabel("AUROC")
+    made.legend(handles=handles(), loc="outside lower center", ncols=2)
+    return made
+
+
+def handles() -> list[Line2D]:
+    """Say which colour is before and which after."""
+    return [
+        Line2D([], [], color=colour, label=state, marker="o", linestyle="none")
+        for state, (_, colour) in STATES.items()
+    ]
+
+
+def _panel(panel: Axes, own: pd.DataFrame, arms: list[str]) -> None:
+    """Draw every arm's patients; an arm that was not adapted has them once."""
+    _style.ruled(panel, "x")
+    for state, (offset, colour) in STATES.items():
+        if state == "before" and not own["shots"].any():
+            continue
+        means = own[own["state"] == state].groupby(["arm", "patient"])["auroc"].mean()
+        for arm, values in means.groupby("arm"):
+            height = arms.index(arm) + offset
+            panel.plot(values, [height] * len(values), "o", color=colour, alpha=0.45, markersize=2)
+            once = np.ones((1, len(values)))
+            worst = patients.quantile(values.to_numpy(), once, patients.DECILE)
+            panel.plot(worst, [height], "|", color=colour, markersize=7)
+            panel.plot([values.mean()], [height], "d", color=colour, markersize=4)

@@ -1,0 +1,151 @@
+"""What adaptation came to, test patient by test patient: before and after, by draw and shots.
+
+`before` is the model as it was trained, on the windows that are left to score, so that the two are
+of the same windows; its thresholds come from all valid windows. Those of adapted models come from
+valid patients to whom the model was adapted by as many shots of a draw of the same number.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from ecgpipe import patients, predictions, scores
+from ecgpipe.predictions import Adapted, Predictions
+from ecgpipe.render import Needs
+
+PLACE = ["task", "scored_on", "budget"]
+WAY = ["order", "shots"]  # of labeling: in which order, how many of a class; 0 without adaptation
+ROW = ["split", "seed", "draw", "patient"]
+OF_RUN = ["arm", *PLACE, "split", "seed"]
+COUNTED = ["windows", "positives"]
+ARM_AND_STATE = ["arm", "state"]
+
+
+def gather(needs: Needs) -> pd.DataFrame:
+    """Measure every test patient of a study: a line a patient, label, draw, shots, and run.
+
+    Every line is there twice, its `state` `before` and `after`, which are the same where a model
+    was not adapted.
+    """
+    paths = {(run.folder, run.scored_on): path for run, path in needs.predictions}
+    found = []
+    for run, path in needs.predictions:
+        own = paths.get((run.folder, run.task), path.with_name(f"{run.task}.h5"))
+        told = {name: getattr(run, name) for name in OF_RUN}
+        found += [lines.assign(**told) for lines in of_run(path, own)]
+    return pd.concat(found, ignore_index=True)
+
+
+def of_run(path: Path, own: Path) -> Iterator[pd.DataFrame]:
+    """Measure the test patients of one run; `own` has its predictions on its own task."""
+    clean, valid = predictions.read(path), predictions.read(own)
+    threshold = choose(valid.of("valid"), clean.labels)
+    adapted, same = ({one.draw: one for one in predictions.read_adapted(p)} for p in (path, own))
+    if not adapted:
+        about = {"order": "none", "shots": 0, "draw": "none", "labeled": 0, "lacks": False}
+        lines = patients.measure(clean.of("test"), threshold).assign(**about)
+        yield from (lines.assign(state=state) for state in ("before", "after"))
+    for draw, one in adapted.items():
+        before = patients.measure(one.before(clean).of("test"), threshold).assign(state="before")
+        for shots in one.probability:
+            limit = choose(same[draw].after(valid, shots).of("valid"), clean.labels)
+            after = patients.measure(one.after(clean, shots).of("test"), limit)
+            lines = pd.concat([before, after.assign(state="after")])
+            order = draw.rpartition("-")[0] or draw
+            labels = count(clean, one, shots).assign(order=order, shots=shots, draw=draw)
+            yield lines.merge(labels)
+
+
+def choose(valid: Predictions, labels: tuple[str, ...]) -> Float[np.ndarray, " label"]:
+    """Choose the thresholds of some labels by valid patients."""
+    chosen = scores.choose_thresholds(valid.target, valid.probability)
+    found = dict(zip(valid.labels, chosen.tolist(), strict=True))
+    return np.array([found[label] for label in labels])
+
+
+def count(clean: Predictions, adapted: Adapted, shots: int) -> pd.DataFrame:
+    """Count each patient's labeled windows; `lacks` tells whether all, or none, have the label."""
+    labeled = (adapted.rank >= 0) & (adapted.rank < shots)
+    columns = zip(clean.labels, clean.target.T, strict=True)
+    return pd.concat([_count(clean.patient, labeled, *column) for column in columns])
+
+
+def _count(
+    patient: np.ndarray,
+    labeled: Bool[np.ndarray, " row"],
+    label: str,
+    target: Bool[np.ndarray, " row"],
+) -> pd.DataFrame:
+    rows = pd.DataFrame({"patient": patient, "labeled": labeled, "present": labeled & target})
+    found = rows.groupby("patient", as_index=False).sum()
+    lacks = (found["present"] == 0) | (found["present"] == found["labeled"])
+    return found.drop(columns="present").assign(lacks=lacks, label=label)
+
+
+def summarise(lines: pd.DataFrame, first: str) -> pd.DataFrame:
+    """Summarise patients by arm, way of labeling and label: a line a metric.
+
+    Splits are put together: their test patients differ. So are seeds and draws, in which a patient
+    comes again. The change is from before; the difference is from the arm `first`, where it ran as
+    well. Intervals are over patients, the same resamples for all.
+    """
+    by, tables = [*PLACE, *WAY, "label"], []
+    for place, here in lines.groupby(by, sort=False):
+        states = {key: own.set_index(ROW).sort_index() for key, own in here.groupby(ARM_AND_STATE)}
+        for arm in here["arm"].unique():
+            after = states[arm, "after"]
+            reference = states.get((first, "after"), after.iloc[:0])
+            table = spread(replicates(after))
+            table = table.join(contrast(after, states[arm, "before"]).add_prefix("change_"))
+            table = table.join(contrast(after, reference).add_prefix("difference_"))
+            told = {"arm": arm, **dict(zip(by, place, strict=True)), **tell(after)}
+            tables.append(table.rename_axis("metric").reset_index().assign(**told))
+    return pd.concat(tables, ignore_index=True)
+
+
+def contrast(own: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Summarise how far the metrics of patients are from those of the same windows elsewhere."""
+    both = own.index.intersection(other.index)
+    own, other = own.loc[both], other.loc[both]
+    if not np.array_equal(own[COUNTED], other[COUNTED]):
+        raise ValueError(
+            f"{own['arm'].iloc[0]} and {other['arm'].iloc[0]} were scored on other windows: give "
+            "their recipes the same shots, orders, period and guard"
+        )
+    return spread(replicates(own) - replicates(other))
+
+
+def replicates(own: pd.DataFrame) -> pd.DataFrame:
+    """Summarise patients as they are, in the first line, and as they are drawn in resamples."""
+    if own.empty:
+        return pd.DataFrame()
+    drawn = scores.resample_patients(own.index.get_level_values("patient").to_numpy(str))
+    weight = np.vstack([np.ones(len(own), drawn.dtype), drawn])
+    return pd.DataFrame(patients.summarise(own, weight))
+
+
+def spread(replicates: pd.DataFrame) -> pd.DataFrame:
+    """Give each metric's value and interval; what is of no patient by itself has no interval."""
+    low, high = scores.INTERVAL
+    if replicates.empty:
+        return pd.DataFrame(columns=["value", "low", "high"], dtype=float)
+    ends = replicates.iloc[1:].quantile([low, high])
+    table = pd.DataFrame(
+        {"value": replicates.iloc[0], "low": ends.loc[low], "high": ends.loc[high]}
+    )
+    table.loc[patients.POOLED, ["low", "high"]] = np.nan
+    return table
+
+
+def tell(after: pd.DataFrame) -> dict[str, int | float]:
+    """Count the patients, those with both classes to score, and what was labeled of them."""
+    patient = after.index.get_level_values("patient")
+    return {
+        "patients": patient.nunique(),
+        "both_classes": patient[after["auroc"].notna()].nunique(),
+        "labeled": float(after["labeled"].mean()),
+        "lacking": patient[after["lacks"]].nunique(),
+    }
