@@ -77,8 +77,8 @@ def summarise(
 
     def rate(numerator: str, denominator: np.ndarray) -> Float[np.ndarray, " resample"]:
         known = ~np.isnan(columns[numerator] + denominator)
-        count = weight[:, known] @ columns[numerator][known]
-        return ratio(count, weight[:, known] @ denominator[known])
+        count = weight @ np.where(known, columns[numerator], 0.0)
+        return ratio(count, weight @ np.where(known, denominator, 0.0))
 
     free = np.ones(len(patients))
     return {

@@ -96,10 +96,9 @@ def summarise(lines: pd.DataFrame, first: str) -> pd.DataFrame:
     for place, here in lines.groupby(by, sort=False):
         states = {key: own.set_index(ROW).sort_index() for key, own in here.groupby(ARM_AND_STATE)}
         for arm in here["arm"].unique():
-            after = states[arm, "after"]
-            reference = states.get((first, "after"), after.iloc[:0])
-            table = spread(replicates(after))
-            table = table.join(contrast(after, states[arm, "before"]).add_prefix("change_"))
+            before, after = states[arm, "before"], states[arm, "after"]
+            own, reference = replicates(after), states.get((first, "after"), after.iloc[:0])
+            table = spread(own).join(spread(own - replicates(before)).add_prefix("change_"))
             table = table.join(contrast(after, reference).add_prefix("difference_"))
             told = {"arm": arm, **dict(zip(by, place, strict=True)), **tell(after)}
             tables.append(table.rename_axis("metric").reset_index().assign(**told))
@@ -123,7 +122,7 @@ def replicates(own: pd.DataFrame) -> pd.DataFrame:
     if own.empty:
         return pd.DataFrame()
     drawn = scores.resample_patients(own.index.get_level_values("patient").to_numpy(str))
-    weight = np.vstack([np.ones(len(own), drawn.dtype), drawn])
+    weight = np.vstack([np.ones(len(own)), drawn])
     return pd.DataFrame(patients.summarise(own, weight))
 
 

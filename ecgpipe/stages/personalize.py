@@ -26,7 +26,7 @@ from ecgpipe import (
     registry,
     supports,
 )
-from ecgpipe.cohort import read_task
+from ecgpipe.cohort import Cohort, TaskRows, read_task
 from ecgpipe.learners import Learner
 from ecgpipe.model import Classifier
 from ecgpipe.parallel import start
@@ -63,29 +63,40 @@ def run(
     personal = build(Personalization, told["personalize"], "recipe: personalize")
     network, metadata = model.load(checkpoint)
     rows = read_task(build(Task, told["task"], "task"), shards, splits)
-    if network.labels != rows.labels:
-        raise ValueError(
-            f"{checkpoint} was trained for {network.labels}, but patients are labeled {rows.labels}"
-        )
     judged = np.isin(rows.part, ["valid", "test"])
     cohort = rows.load(judged, device, "valid or test")
     model.refuse_other_montage(checkpoint, metadata, cohort.montage)
-    crop, seconds = metadata["recipe"]["fit"]["crop"], cohort.signal.shape[-1] / cohort.montage.fs
-    if crop < seconds:
-        raise ValueError(
-            f"crops of {crop} s, but windows of {seconds} s: a window is labeled as a whole; set "
-            f"`crop` of the recipe's fit to {seconds}"
-        )
+    crop = metadata["recipe"]["fit"]["crop"]
+    refuse_misfit(network, rows, cohort, crop)
     before = inference.probabilities(network.to(device), cohort, crop, crop).cpu().numpy()
     clean = inference.to_predictions(rows, judged, network.labels, before)
     learner = learners.view(attach(network, personal), cohort, crop)
-    adapted = personalize(learner, clean, personal, seconds)
+    adapted = personalize(learner, clean, personal)
     attributes = {
         "revision": json.dumps(metadata["revision"] | told["revision"], sort_keys=True),
         "commit": provenance.commit(),
         "datasets": json.dumps(metadata["datasets"] | records.read_sources(shards), sort_keys=True),
     }
     predictions.write(out, {"clean": clean}, attributes, adapted=adapted)
+
+
+def refuse_misfit(network: Classifier, rows: TaskRows, cohort: Cohort, crop: float) -> None:
+    """Raise if labels are not those of the model, or crops not as long as what is labeled."""
+    if network.labels != rows.labels:
+        raise ValueError(
+            f"the model was trained for {network.labels}, but patients are labeled {rows.labels}; "
+            "score it on a task with its own labels"
+        )
+    if crop < (seconds := length(cohort)):
+        raise ValueError(
+            f"crops of {crop} s, but windows of {seconds} s: a window is labeled as a whole; set "
+            f"`crop` of the recipe's fit to {seconds}"
+        )
+
+
+def length(cohort: Cohort) -> float:
+    """Return how many seconds a window lasts."""
+    return cohort.signal.shape[-1] / cohort.montage.fs
 
 
 def attach(network: Classifier, personal: Personalization) -> Classifier:
@@ -96,14 +107,12 @@ def attach(network: Classifier, personal: Personalization) -> Classifier:
     return network
 
 
-def personalize(
-    learner: Learner, clean: Predictions, personal: Personalization, seconds: float
-) -> list[Adapted]:
+def personalize(learner: Learner, clean: Predictions, personal: Personalization) -> list[Adapted]:
     """Adapt to every patient by each draw and number of shots."""
     columns = {name: getattr(clean, name) for name in ("patient", "record", "start")}
     windows = pd.DataFrame(columns)
     kind = episodes.classes(learner.cohort.target).cpu().numpy()
-    classes = 1 + len(clean.labels)
+    classes, seconds = 1 + len(clean.labels), length(learner.cohort)
     found = []
     for drawn in supports.draw(windows, kind, classes, personal, seconds):
         probability = {}

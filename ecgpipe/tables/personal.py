@@ -1,8 +1,8 @@
 """Adaptation to each patient: what every arm scores on the rest of the test patients, and before.
 
-Patients of all splits are put together, each measured on what was not labeled of it; an arm that was
-not adapted has every window. The difference is from the study's first arm, where it was adapted
-by as many windows.
+Patients of all splits are put together, each measured on what was not labeled of it; an arm that
+was not adapted has every window. The difference is from the study's first arm, where it was
+adapted by as many windows.
 """
 
 import pandas as pd
