@@ -5,7 +5,7 @@ import pandas as pd
 from ecgpipe.figures import _style
 from ecgpipe.render import distinct
 
-DASHES = (*_style.DASHES, (0, (5, 1, 1, 1)))
+DASHES = (*_style.DASHES, (0, (5, 1, 1, 1)), (0, (8, 2)), (0, (5, 1, 1, 1, 1, 1)))
 Looks = dict[str, dict]
 
 
