@@ -79,7 +79,7 @@ class Cohort:
 
     def crops(self, length: int, stride: int) -> Int[np.ndarray, " record"]:
         """Count the crops that `tiles` cuts out of each signal."""
-        return 1 + -(-self._last(length) // stride)
+        return _crops(self._last(length), stride)
 
     def tiles(self, some: slice, length: int, stride: int) -> Float[Tensor, "crop lead length"]:
         """Cut crops at multiples of the stride, in millivolts, signal after signal.
@@ -87,7 +87,8 @@ class Cohort:
         The last of a signal ends with what was recorded; a signal shorter than a crop is one, with
         its padding.
         """
-        crops, last = self.crops(length, stride)[some], self._last(length)[some]
+        last = self._last(length)[some]
+        crops = _crops(last, stride)
         signal = np.repeat(np.arange(len(crops)), crops)
         number = np.arange(len(signal)) - np.repeat(np.cumsum(crops) - crops, crops)
         places = np.stack([signal, np.minimum(number * stride, last[signal])])
@@ -97,6 +98,11 @@ class Cohort:
     def _last(self, length: int) -> Int[np.ndarray, " record"]:
         """Say where the last crop of each signal starts."""
         return np.maximum(self.table["samples"].to_numpy(np.int64) - length, 0)
+
+
+def _crops(last: Int[np.ndarray, " record"], stride: int) -> Int[np.ndarray, " record"]:
+    """Count crops at multiples of the stride, and the last one."""
+    return 1 + -(-last // stride)
 
 
 def mean_over_crops(

@@ -5,15 +5,17 @@ adapted to each patient said lies within it, by draw and shots, as rows of `clea
 after are compared on the same windows.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from jaxtyping import Bool, Float, Float16, Int
 
-from ecgpipe import hdf5
+from ecgpipe import hdf5, provenance, records
 
 REMEDY = "remove it and predict again"
 EMBEDDING = "clean/embedding"
@@ -62,6 +64,18 @@ class Adapted:
     def after(self, clean: Predictions, shots: int) -> Predictions:
         """Take what the adapted models say of them."""
         return replace(self.before(clean), probability=self.probability[shots])
+
+
+def origin(
+    metadata: dict[str, Any], revision: dict[str, int], shards: list[Path]
+) -> dict[str, str]:
+    """State what shaped predictions: stages and datasets of the checkpoint and of its use."""
+    datasets = metadata["datasets"] | records.read_sources(shards)
+    return {
+        "revision": json.dumps(metadata["revision"] | revision, sort_keys=True),
+        "commit": provenance.commit(),
+        "datasets": json.dumps(datasets, sort_keys=True),
+    }
 
 
 def write(

@@ -7,7 +7,6 @@ that say `personalize`; what the model says before it is adapted is predicted, t
 """
 
 import argparse
-import json
 import logging
 from pathlib import Path
 
@@ -21,8 +20,6 @@ from ecgpipe import (
     learners,
     model,
     predictions,
-    provenance,
-    records,
     registry,
     supports,
 )
@@ -72,11 +69,7 @@ def run(
     clean = inference.to_predictions(rows, judged, network.labels, before)
     learner = learners.view(attach(network, personal), cohort, crop)
     adapted = personalize(learner, clean, personal)
-    attributes = {
-        "revision": json.dumps(metadata["revision"] | told["revision"], sort_keys=True),
-        "commit": provenance.commit(),
-        "datasets": json.dumps(metadata["datasets"] | records.read_sources(shards), sort_keys=True),
-    }
+    attributes = predictions.origin(metadata, told["revision"], shards)
     predictions.write(out, {"clean": clean}, attributes, adapted=adapted)
 
 

@@ -4,7 +4,6 @@ Records of valid are predicted as they are: thresholds come from there, and no c
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,11 +76,7 @@ def run(
         else:
             said = inference.probabilities(network, shown, crop, crop / 2)
         found[name] = inference.to_predictions(rows, here, network.labels, said.cpu().numpy())
-    attributes = {
-        "revision": json.dumps(metadata["revision"] | told["revision"], sort_keys=True),
-        "commit": provenance.commit(),
-        "datasets": json.dumps(metadata["datasets"] | records.read_sources(shards), sort_keys=True),
-    }
+    attributes = predictions.origin(metadata, told["revision"], shards)
     predictions.write(out, found, attributes, embedding)
 
 

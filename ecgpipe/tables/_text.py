@@ -30,6 +30,11 @@ def name_lines(table: pd.DataFrame, needs: Needs) -> pd.DataFrame:
     return named.loc[order.index].reset_index(drop=True)
 
 
+def heading(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Say of which task, budget and arm each named line tells: the first columns of a table."""
+    return {"Task": table["place"], "Budget": table["labeled"], "Arm": table["name"]}
+
+
 def score(mean: float, seed_sd: float, low: float, high: float, best: bool = False) -> str:
     """Write `0.931 ± 0.002 [0.920, 0.941]`; the seeds' deviation is left out where one seed ran."""
     text = f"**{mean:.3f}**" if best else f"{mean:.3f}"

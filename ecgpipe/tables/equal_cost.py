@@ -48,9 +48,7 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
     lines = [line for _, line in table.iterrows()]
     return pd.DataFrame(
         {
-            "Task": table["place"],
-            "Budget": table["labeled"],
-            "Arm": table["name"],
+            **_text.heading(table),
             "AUROC": [_text.number(value) for value in table["mean"]],
             "FLOPs": [_text.quantity(value) for value in table["flops"]],
             "Seconds": [_text.quantity(value) for value in table["seconds"]],

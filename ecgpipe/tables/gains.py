@@ -55,9 +55,7 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
     lines = [line for _, line in table.iterrows()]
     return pd.DataFrame(
         {
-            "Task": table["place"],
-            "Budget": table["labeled"],
-            "Arm": table["name"],
+            **_text.heading(table),
             "Gained over scratch": [_text.difference(*line[GAIN]) for line in lines],
             "Held against": table["first"].fillna("–"),
             "Gained more": [_text.difference(*line[DIFFERENCE]) for line in lines],

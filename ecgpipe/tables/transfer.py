@@ -43,9 +43,7 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
     lines = [line for _, line in table.iterrows()]
     return pd.DataFrame(
         {
-            "Task": table["place"],
-            "Budget": table["labeled"],
-            "Arm": table["name"],
+            **_text.heading(table),
             "AUROC": [_text.number(line["mean"]) for line in lines],
             "From scratch": [_text.number(line["scratch"]) for line in lines],
             "Difference": [_text.difference(*line[DIFFERENCE]) for line in lines],

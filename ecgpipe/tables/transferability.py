@@ -53,9 +53,7 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
     lines = [line for _, line in table.iterrows()]
     return pd.DataFrame(
         {
-            "Task": table["place"],
-            "Budget": table["labeled"],
-            "Arm": table["name"],
+            **_text.heading(table),
             "MELEP": [_text.number(value) for value in table["melep"]],
             "Probe, valid": [_text.number(value) for value in table["probe"]],
             "AUROC": [_text.number(value) for value in table["mean"]],
