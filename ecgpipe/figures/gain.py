@@ -31,7 +31,7 @@ def draw(needs: Needs) -> Figure:
     columns = len(recipes) if 1 < len(recipes) <= WIDEST else min(3, len(panels))
     width = _style.SINGLE if columns == 1 else _style.DOUBLE
     rows = -(-len(panels) // columns)
-    figure, axes = _style.grid(rows, columns, height=2.0, width=width, sharey="row")
+    figure, axes = _style.grid(rows, columns, height=2.0, width=width)
     several_splits = lines["split"].nunique() > 1
     for panel, ((task, split, kind, recipe), own) in zip(axes.flat, panels, strict=False):
         words = [f"{task}, {split}" if several_splits else task]
