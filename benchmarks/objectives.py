@@ -106,7 +106,8 @@ def in_own_process(*about: object) -> tuple[float, int]:
 
 def read_options() -> argparse.Namespace:
     """Read the command line."""
-    others = ("meta", "none", "supervised")  # patients are tasks: `meta.py`; no loss; the measure
+    # made of other objectives; patients are tasks (`meta.py`); no loss; the measure
+    others = ("chain", "joint", "meta", "none", "supervised")
     every = [name for name in registry.names("objectives") if name not in others]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

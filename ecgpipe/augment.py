@@ -26,6 +26,21 @@ def noise(signal: Signals, *, generator: Generator, amplitude: float = 0.005) ->
     return drawn.mul_(amplitude).to(signal).add_(signal)
 
 
+def relative_noise(
+    signal: Signals, *, generator: Generator, montage: Montage, snr: float = 15.0
+) -> Signals:
+    """Add white noise to each record, at a signal-to-noise ratio in dB over all leads.
+
+    It arises at the electrodes, so leads go on to fit each other; silent ones were not recorded and
+    stay silent.
+    """
+    drawn = noises.draw("white", len(signal), signal.shape[-1], montage, generator).to(signal)
+    drawn *= (signal != 0).any(dim=-1, keepdim=True)
+    least = torch.finfo(signal.dtype).tiny
+    size = (noises.power(signal) / noises.power(drawn).clamp(min=least) / 10 ** (snr / 10)).sqrt()
+    return drawn.mul_(size[:, None, None]).add_(signal)
+
+
 def baseline_wander(
     signal: Signals, *, generator: Generator, montage: Montage, amplitude: float = 0.1
 ) -> Signals:
@@ -95,7 +110,7 @@ STEPS: dict[str, Callable[..., Signals]] = {
     step.__name__: step
     for step in (
         *distortions.STEPS,
-        *(noise, baseline_wander, power_line, muscle, baseline_shift),
+        *(noise, relative_noise, baseline_wander, power_line, muscle, baseline_shift),
         *(one_of, some_of),
     )
 }

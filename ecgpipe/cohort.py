@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,13 +88,17 @@ class Cohort:
         The last of a signal ends with what was recorded; a signal shorter than a crop is one, with
         its padding.
         """
+        which, start = self.places(some, length, stride)
+        return self.signal[some].unfold(-1, length, 1)[which, :, start].float() * MILLIVOLTS
+
+    def places(self, some: slice, length: int, stride: int) -> Int[Tensor, "2 crop"]:
+        """Say which signal of some each tile is cut from, and at which sample it begins."""
         last = self._last(length)[some]
         crops = _crops(last, stride)
         signal = np.repeat(np.arange(len(crops)), crops)
         number = np.arange(len(signal)) - np.repeat(np.cumsum(crops) - crops, crops)
         places = np.stack([signal, np.minimum(number * stride, last[signal])])
-        which, start = torch.from_numpy(places).to(self.signal.device)
-        return self.signal[some].unfold(-1, length, 1)[which, :, start].float() * MILLIVOLTS
+        return torch.from_numpy(places).to(self.signal.device)
 
     def _last(self, length: int) -> Int[np.ndarray, " record"]:
         """Say where the last crop of each signal starts."""
@@ -174,10 +179,15 @@ def read_task(task: settings.Task, shards: list[Path], splits: list[Path]) -> Ta
     return TaskRows(task, shards, table, names, target, np.where(spared, "spared", part))
 
 
-def read_rows(datasets: tuple[str, ...], shards: list[Path], splits: list[Path]) -> TaskRows:
-    """Read every row of some datasets, without labels."""
-    table = records.read_table(shards)
-    task = settings.Task(datasets=datasets, vocabulary="none", labels=(), keep_unlabeled=True)
+def read_rows(
+    datasets: tuple[str, ...],
+    where: dict[str, tuple[Any, ...]],
+    shards: list[Path],
+    splits: list[Path],
+) -> TaskRows:
+    """Read the rows of some datasets whose columns have allowed values, without labels."""
+    task = settings.Task(datasets, "none", labels=(), where=where, keep_unlabeled=True)
+    table = labels.select(records.read_table(shards), task)
     part = read_parts(table, dict(zip(datasets, splits, strict=True)))
     return TaskRows(task, shards, table, (), np.zeros((len(table), 0), bool), part)
 

@@ -41,6 +41,21 @@ def time_flip(signal: Signals, *, generator: Generator, share: float = 0.5) -> S
     return signal.gather(2, torch.where(turned, time.flip(0), time).expand_as(signal))
 
 
+def permute(signal: Signals, *, generator: Generator, pieces: int = 20) -> Signals:
+    """Cut the time into equal pieces and exchange them, all leads of a record alike.
+
+    Any order is equally likely, the old one too. Where the samples cannot be shared evenly, some
+    pieces are longer by one. (Um et al. 2017, doi 10.1145/3136755.3136817)
+    """
+    samples = signal.shape[-1]
+    if not 2 <= pieces <= samples:
+        raise ValueError(f"permute: {pieces} pieces of {samples} samples; expected 2 or more")
+    rank = _uniform(signal, generator, len(signal), pieces).argsort(dim=1)
+    piece = torch.arange(samples, device=signal.device) * pieces // samples
+    place = rank[:, piece].argsort(dim=1, stable=True)
+    return signal.gather(2, place[:, None].expand_as(signal))
+
+
 def time_out(
     signal: Signals, *, generator: Generator, low: float = 0.2, high: float = 0.4
 ) -> Signals:
@@ -81,6 +96,11 @@ def lead_shuffle(signal: Signals, *, generator: Generator) -> Signals:
     return signal.gather(1, order[..., None].expand_as(signal))
 
 
+def scale(signal: Signals, *, generator: Generator, low: float = 0.5, high: float = 2.0) -> Signals:
+    """Scale all leads of a record by one factor, drawn evenly on a logarithmic scale."""
+    return signal * low * (high / low) ** _uniform(signal, generator, len(signal), 1, 1)
+
+
 def gain(signal: Signals, *, generator: Generator, low: float = 0.5, high: float = 2.0) -> Signals:
     """Scale every lead by a factor drawn evenly on a logarithmic scale."""
     return signal * low * (high / low) ** _uniform(signal, generator, *signal.shape[:2], 1)
@@ -103,8 +123,8 @@ def blur(signal: Signals, *, generator: Generator, share: float = 0.5) -> Signal
 
 
 STEPS = (
-    *(resized_crop, local_warp, time_warp, time_flip, time_out, burst),
-    *(lead_mask, lead_shuffle, gain, negation, blur),
+    *(resized_crop, local_warp, time_warp, time_flip, permute, time_out, burst),
+    *(lead_mask, lead_shuffle, scale, gain, negation, blur),
 )
 
 

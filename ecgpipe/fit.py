@@ -5,30 +5,29 @@ run therefore equals an uninterrupted one without any generator's state being ke
 """
 
 import copy
-import json
 import logging
 import math
-import resource
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from ecgpipe import parallel, states
+from ecgpipe import outcomes, parallel, states
 from ecgpipe.cohort import derive
 from ecgpipe.fit_settings import Fit
 from ecgpipe.inference import autocast
 from ecgpipe.model import Classifier
-from ecgpipe.operations import Counter, count_operations
+from ecgpipe.operations import Counter
+from ecgpipe.outcomes import History, Progress
 from ecgpipe.schedules import parameter_groups, rate_factor
 
 log = logging.getLogger(__name__)
-
-History = list[dict[str, float | int]]  # a row a validation
 
 SAVE_SECONDS = 30.0  # at least, between two states kept for resuming
 
@@ -40,6 +39,13 @@ class Hooks:
     before_step: Callable[[Generator], None] | None = None  # a step's generator, on the host
     penalty: Callable[[], Tensor] | None = None  # added to the loss
     after_step: Callable[[int, int], None] | None = None  # the update, from 1, and how many
+
+    @classmethod
+    def of(cls, adapter: ModuleType, network: Classifier) -> "Hooks":
+        """Say what an adapter does around every update of a network, as far as it offers it."""
+        names = ("before_step", "penalty", "after_step")
+        offered = {name: getattr(adapter, name) for name in names if hasattr(adapter, name)}
+        return cls(**{name: partial(hook, network) for name, hook in offered.items()})
 
 
 @dataclass(frozen=True)
@@ -58,21 +64,6 @@ class Work:
     hooks: Hooks = Hooks()
 
 
-@dataclass
-class Progress:
-    """Where a fit is: what is kept beside weights and optimiser for resuming."""
-
-    step: int = 0
-    best: float = -math.inf
-    best_step: int = 0
-    stale: int = 0  # validations since the best one
-    fit_seconds: float = 0.0
-    validation_seconds: float = 0.0
-    flops: int = 0  # floating-point operations of all steps, over all processes
-    flops_of_step: int = 0  # as last counted
-    history: History = field(default_factory=list)
-
-
 def fit(work: Work, settings: Fit, *, seed: int, state: Path) -> tuple[History, dict[str, Any]]:
     """Minimise the loss, leave the best weights in `work.model`, return history and cost."""
     loop = Loop(work, settings, seed, state)
@@ -84,18 +75,6 @@ def fit(work: Work, settings: Fit, *, seed: int, state: Path) -> tuple[History, 
     work.model.load_state_dict(loop.best)
     work.model.requires_grad_(True)
     return loop.progress.history, loop.cost()
-
-
-def write_outcome(checkpoint: Path, history: History, cost: dict[str, Any], measure: str) -> None:
-    """Write history.csv and cost.json beside a checkpoint."""
-    first = ["step", "seconds", "flops", "rate", "loss"]
-    columns = dict.fromkeys([*first, *(history or [{}])[0], measure])
-    lines = [",".join(columns)] + [",".join(f"{row[c]:.8g}" for c in columns) for row in history]
-    texts = {"history.csv": "\n".join(lines) + "\n", "cost.json": json.dumps(cost, indent=1)}
-    for name, text in texts.items():
-        part = checkpoint.with_name(name + ".part")
-        part.write_text(text)
-        part.replace(checkpoint.with_name(name))
 
 
 class Loop:
@@ -130,18 +109,24 @@ class Loop:
             parameter.requires_grad_(False)
         return held
 
+    def start_training(self) -> None:
+        """Let the norms that learn use the statistics of batches, and the others what they have."""
+        self.work.loss.train()
+        self.work.model.train()  # a loss may hold only the backbone, which does not tell them apart
+
     def run_until_validation(self) -> None:
         """Take the steps up to the next validation; write one line of history."""
         began = time.monotonic()
         progress, every = self.progress, self.settings.validate_every
         end = min((progress.step // every + 1) * every, self.settings.steps)
-        steps = end - progress.step
         totals: dict[str, Tensor] = {}
-        self.work.loss.train()
+        steps: dict[str, int] = {}  # that have such a term
+        self.start_training()
         for step in range(progress.step, end):
             for name, value in self.take_step(step).items():
                 totals[name] = totals.get(name, 0) + value.detach()
-        means = {name: float(parallel.mean(total)) / steps for name, total in totals.items()}
+                steps[name] = steps.get(name, 0) + 1
+        means = {name: float(parallel.mean(total)) / steps[name] for name, total in totals.items()}
         self.refuse_nan()
         progress.step = end
         progress.fit_seconds += time.monotonic() - began
@@ -158,7 +143,7 @@ class Loop:
             for parameter in self.held:
                 parameter.requires_grad_(True)
             self.held = []
-            self.work.loss.train()  # norms that learn again use the statistics of batches again
+            self.start_training()
         torch.manual_seed(derive(self.seed, step, 1, parallel.rank()))  # dropout
         generator = torch.Generator(self.device)
         generator.manual_seed(derive(self.seed, step, 2))
@@ -167,11 +152,14 @@ class Loop:
         if self.work.hooks.before_step is not None:
             host = torch.Generator().manual_seed(derive(self.seed, step, 3))
             self.work.hooks.before_step(host)
+        kind = self.kind_of(step)
         with autocast(self.device, self.settings.mixed):
             batch = self.work.make_batch(step, generator)
-        counts = step in (0, self.settings.head_steps)  # what learns is new
-        terms = self.count(batch) if counts else self.find_gradients(self.called, batch)
-        self.progress.flops += self.progress.flops_of_step
+        if kind in self.progress.flops_of:
+            terms = self.find_gradients(self.called, batch)
+        else:
+            terms, self.progress.flops_of[kind] = self.count(batch)
+        self.progress.flops += self.progress.flops_of[kind]
         parallel.average_gradients(self.learning)
         if self.settings.clip is not None:
             nn.utils.clip_grad_norm_(self.learning, self.settings.clip)
@@ -180,6 +168,11 @@ class Loop:
         self.first_bad = torch.where(bad, step, self.first_bad)
         self.after_step(step)
         return terms
+
+    def kind_of(self, step: int) -> str:
+        """Name what sets a step apart: what its loss says that it does, and whether all learns."""
+        tell = getattr(self.work.loss, "before_step", None)
+        return ("" if tell is None else tell(step)) + (" by the head" if self.held else "")
 
     def find_gradients(
         self, loss: Callable[..., dict[str, Tensor]], batch: tuple[Any, ...]
@@ -195,16 +188,15 @@ class Loop:
         terms["loss"].backward()
         return terms
 
-    def count(self, batch: tuple[Any, ...]) -> dict[str, Tensor]:
+    def count(self, batch: tuple[Any, ...]) -> tuple[dict[str, Tensor], int]:
         """Find the gradients of a step, not compiled, and count the operations of it.
 
-        They stand for the steps that follow; of what an adapter draws in each (gates, ranks), this
-        is one draw.
+        They stand for the steps of its kind that follow; of what an adapter draws in each (gates,
+        ranks), this is one draw.
         """
         with Counter() as counter:
             terms = self.find_gradients(self.work.loss, batch)
-        self.progress.flops_of_step = parallel.size() * counter.operations
-        return terms
+        return terms, parallel.size() * counter.operations
 
     def after_step(self, step: int) -> None:
         """Let the adapter, the average of weights, and a loss that keeps one, follow."""
@@ -259,30 +251,10 @@ class Loop:
         )
 
     def cost(self) -> dict[str, Any]:
-        """State what the fit took; steps are timed apart from validation."""
-        progress, model = self.progress, self.work.model
-        samples = progress.step * self.work.samples
-        cuda = self.device.type == "cuda"
-        trainable = sum(p.numel() for p in self.learning)
-        return {
-            "seconds": progress.fit_seconds + progress.validation_seconds,
-            "seconds_per_step": progress.fit_seconds / max(progress.step, 1),
-            "steps": progress.step,
-            "samples_per_second": samples / max(progress.fit_seconds, 1e-9),
-            "validation_seconds": progress.validation_seconds,
-            "best_step": progress.best_step,
-            "best_score": progress.best if progress.history else None,
-            "peak_bytes": torch.cuda.max_memory_allocated() if cuda else None,
-            "peak_host_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            "trainable": trainable,
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "adapter_bytes": 4 * trainable,
-            "flops_per_sample": count_operations(model, self.work.example),
-            "flops_per_step": progress.flops / max(progress.step, 1),
-            "device": torch.cuda.get_device_name() if cuda else "cpu",
-            "threads": torch.get_num_threads(),
-            "processes": parallel.size(),
-        }
+        """State what the fit took."""
+        work = self.work
+        given = (self.progress, work.model, self.learning, work.example, work.samples)
+        return outcomes.cost(*given)
 
     def keep(self) -> None:
         """Keep everything needed to go on after an interruption, beside and renamed."""

@@ -50,6 +50,17 @@ def probabilities_and_embeddings(
     return probability, embedded
 
 
+def embeddings(
+    model: Classifier, cohort: Cohort, seconds: float, stride: float
+) -> Float[Tensor, "record pooled"]:
+    """Average what the encoder makes of all crops of each signal: its tokens' maximum and mean."""
+
+    def say(crops: Tensor) -> tuple[Tensor, ...]:
+        return (pool(model.backbone(crops).float(), "max_mean"),)
+
+    return _over_crops(model, say, cohort, seconds, stride)[0]
+
+
 @torch.inference_mode()
 def _over_crops(
     model: nn.Module,

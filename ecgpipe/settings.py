@@ -92,12 +92,18 @@ class Pretraining:
     backbone: dict[str, Any] | None = None  # name, and what differs from the backbone's defaults
     start: str | None = None  # the pretraining this one goes on from
     datasets: tuple[str, ...] = ()  # records without labels
+    where: dict[str, tuple[Any, ...]] = dataclasses.field(
+        default_factory=dict
+    )  # column: allowed values, of these datasets; tasks say it themselves
     tasks: tuple[str, ...] = ()  # records with the labels of these tasks
     seeds: int | None = None  # 1: every run starts from seed 0; None: from its own seed
     parts: tuple[str, ...] = ("train",)  # of the split; with others, what a leak is worth is seen
     head: dict[str, Any] = dataclasses.field(
         default_factory=dict
     )  # what differs from `heads.HeadConfig`, where there are labels
+    adapter: dict[str, Any] = dataclasses.field(
+        default_factory=lambda: {"name": "full"}
+    )  # which weights of the backbone learn
 
     def __post_init__(self) -> None:
         if (self.backbone is None) == (self.start is None):
@@ -108,6 +114,8 @@ class Pretraining:
             raise ValueError(
                 "a pretraining states either `datasets` (without labels) or `tasks` (with labels)"
             )
+        if self.tasks and self.where:
+            raise ValueError("where: a task says itself which records it takes; state it there")
         if not self.parts or set(self.parts) - {"train", "valid", "test"}:
             raise ValueError(f"parts {self.parts}: expected some of train, valid, test")
         if self.tasks and self.parts != ("train",):

@@ -39,6 +39,6 @@ def test_meta_learning_at_once_is_measured_beside_a_loop_over_tasks():
 
 @pytest.mark.slow
 def test_every_objective_that_learns_is_measured():
-    others = ("meta", "none", "supervised")
+    others = ("chain", "joint", "meta", "none", "supervised")
     every = [name for name in registry.names("objectives") if name not in others]
     assert {row[1] for row in measured(*every)} == {"supervised", *every}

@@ -39,8 +39,9 @@ def test_every_recipe_names_plug_ins_and_settings_that_exist(path):
 )
 def test_every_pretraining_names_plug_ins_and_settings_that_exist(path):
     told = settings.build(settings.Pretraining, yaml.safe_load(path.read_text()), str(path))
-    name, values = settings.plugin(told.objective, str(path))
-    settings.build(registry.load("objectives", name).Config, values, str(path))
+    for kind, chosen in (("objectives", told.objective), ("adapters", told.adapter)):
+        name, values = settings.plugin(chosen, str(path))
+        settings.build(registry.load(kind, name).Config, values, str(path))
     if told.backbone is not None:
         name, values = settings.plugin(told.backbone, str(path))
         settings.build(registry.load("backbones", name).Config, values, str(path))

@@ -97,6 +97,31 @@ def test_a_chain_goes_on_from_the_pretraining_before(stages, random):
     assert all(torch.equal(state(random)[name], state(again)[name]) for name in state(random))
 
 
+SIMCLR = {"objective": {"name": "simclr", "views": ["noise"]}, "fit": FIT | {"batch": 8}}
+
+
+def test_a_stage_of_norms_leaves_every_other_weight_as_it_was(stages, random):
+    told = {"backbone": None, "adapter": {"name": "norm"}, **SIMCLR}
+    before, after = state(random), state(stages.pretrain("norm.safetensors", start=random, **told))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    norms = {name.rpartition(".")[0] for name in before if name.endswith("running_mean")}
+    assert before.keys() == after.keys() and {name.rpartition(".")[0] for name in changed} == norms
+    assert {name.rpartition(".")[2] for name in changed} >= {"weight", "bias", "running_var"}
+
+
+def test_norms_that_do_not_learn_in_pretraining_keep_their_statistics(stages, random):
+    told = {"backbone": None, "adapter": {"name": "probe"}, **SIMCLR}
+    before, after = state(random), state(stages.pretrain("head.safetensors", start=random, **told))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_what_an_adapter_adds_in_pretraining_is_folded_in(stages, random):
+    told = {"backbone": None, "adapter": {"name": "lora", "rank": 2}, **SIMCLR}
+    before, after = state(random), state(stages.pretrain("lora.safetensors", start=random, **told))
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_probe_leaves_the_encoder_alone(stages, random):
     out = stages.finetune("probe/checkpoint.safetensors", random, adapter={"name": "probe"})
     before, after = state(random), state(out)

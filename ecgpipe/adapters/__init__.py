@@ -2,9 +2,10 @@
 
 A file offers `Config`, a frozen dataclass with the published values as defaults, `attach(model,
 config, labeled)` and `merge(model)`. Both change a `Classifier` in place. `attach` says what
-learns through `requires_grad`, the head always, though its hidden layers by an update where other
-layers have one, and adds what it adds without changing an output. `merge` folds in what was added
-and leaves the plain model: same outputs, same parameter names as before `attach`.
+learns through `requires_grad`, the head always (without labels there is none), though its hidden
+layers by an update where other layers have one, and adds what it adds without changing an output.
+`merge` folds in what was added and leaves the plain model: same outputs, same parameter names as
+before `attach`.
 
 `labeled` yields labeled batches without end for those who look before they train, and may be None;
 `labeled.epoch` of them show every record once. Who looks leaves no trace in weights, statistics or

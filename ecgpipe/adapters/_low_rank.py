@@ -119,8 +119,8 @@ def sites(model: Classifier) -> list[Site]:
     The output of an attention is left as it is, as published; so is the head's last layer, which
     learns whole.
     """
-    assert model.head is not None, "finetuning needs a head"
-    hidden = [layer for layer in model.head.layers if isinstance(layer, nn.Linear)][:-1]
+    layers: nn.Sequential | list[nn.Module] = [] if model.head is None else model.head.layers
+    hidden = [layer for layer in layers if isinstance(layer, nn.Linear)][:-1]
     return [
         Site(name, layer, 3 if name.endswith(STACKED) else 1)
         for name, layer in model.named_modules()

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from ecgpipe.augment import make_view
@@ -25,8 +25,14 @@ def random_crops(
     signal: Float[Tensor, "batch lead time"], length: int, generator: Generator
 ) -> Float[Tensor, "batch lead length"]:
     """Cut one uniformly placed crop out of each signal."""
-    batch, leads, time = signal.shape
-    device = signal.device
-    start = torch.randint(0, time - length + 1, (batch, 1, 1), generator=generator, device=device)
-    places = start + torch.arange(length, device=device)
-    return signal.gather(2, places.expand(batch, leads, length))
+    places, device = signal.shape[-1] - length + 1, signal.device
+    start = torch.randint(0, places, (len(signal),), generator=generator, device=device)
+    return crops_at(signal, start, length)
+
+
+def crops_at(
+    signal: Float[Tensor, "batch lead time"], start: Int[Tensor, " batch"], length: int
+) -> Float[Tensor, "batch lead length"]:
+    """Cut the crop out of each signal that starts at its own sample."""
+    places = start[:, None, None] + torch.arange(length, device=signal.device)
+    return signal.gather(2, places.expand(*signal.shape[:2], length))

@@ -74,7 +74,7 @@ class Objective(nn.Module):
         super().__init__()
         if model.head is None:
             raise ValueError("meta-learning needs labels: name `tasks`, not `datasets`")
-        self.model, self.config, self.held_out = model, config, config.held_out
+        self.model, self.config = model, config
 
     def forward(self, batch: Episodes) -> dict[str, Tensor]:
         """Return a loss with the algorithm's gradient, and the query's before and after."""

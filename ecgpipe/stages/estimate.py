@@ -80,6 +80,8 @@ def estimate(
     """Score a pretrained network under each budget of its runs, by what it says of their draws."""
     network, metadata = model.load(checkpoint)
     model.refuse_other_montage(checkpoint, metadata, cohort.montage)
+    if not network.labels:  # they only judged: it says nothing of them
+        return
     crop = metadata["pretraining"]["fit"]["crop"]
     network.to(cohort.signal.device)
     probability = inference.probabilities(network, cohort, crop, crop).cpu().numpy()

@@ -5,15 +5,23 @@ import json
 import logging
 from copy import deepcopy
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ecgpipe import adapter_files, fit, model, parallel, provenance, records, registry, states
+from ecgpipe import (
+    adapter_files,
+    fit,
+    model,
+    outcomes,
+    parallel,
+    provenance,
+    records,
+    registry,
+    states,
+)
 from ecgpipe.cohort import derive, read_task
 from ecgpipe.feeds import Batches
 from ecgpipe.heads import HeadConfig
@@ -88,7 +96,7 @@ def run(
         adapter_file = out.with_name("adapter.safetensors")
         adapter_files.save(adapter_file, best.merged, pretrained, best.factors, told)
         cost["adapter_bytes"] = adapter_file.stat().st_size
-        fit.write_outcome(out, best.history, cost, "valid_auroc")
+        outcomes.write(out, best.history, cost, "valid_auroc")
         model.save(out, best.merged, metadata)
         states.forget(state)
 
@@ -123,7 +131,7 @@ class Trial(NamedTuple):
     merged: Classifier
     factors: dict[str, adapter_files.Factors]  # that merging added
     told: dict[str, Any]  # by the adapter, of what it chose
-    history: fit.History
+    history: outcomes.History
     cost: dict[str, Any]
 
 
@@ -151,7 +159,7 @@ def train(
     trial = f"rate-{recipe.fit.rate}-decay-{recipe.fit.weight_decay}"
     work = feed.work(method, learner, provenance.digest(identity, trial))
     history, cost = fit.fit(
-        replace(work, hooks=hooks_of(adapter, network)),
+        replace(work, hooks=fit.Hooks.of(adapter, network)),
         recipe.fit,
         seed=derive(batches.seed, 1),
         state=state / trial,
@@ -160,9 +168,3 @@ def train(
     told = adapter.describe(network) if hasattr(adapter, "describe") else {}
     adapter.merge(network)
     return Trial(network, factors, told, history, cost | feed.cost_of(network))
-
-
-def hooks_of(adapter: ModuleType, network: Classifier) -> fit.Hooks:
-    """Say what an adapter does around every update, as far as it offers it."""
-    asked = [name for name in ("before_step", "penalty", "after_step") if hasattr(adapter, name)]
-    return fit.Hooks(**{name: partial(getattr(adapter, name), network) for name in asked})

@@ -34,7 +34,11 @@ def model(name, model):
     return Classifier(backbone, model.labels, HeadConfig(dropout=0.0))
 
 
-OWN_SETTINGS = {"meta": {"tasks": 2}}  # where the defaults ask for more records than there are
+OWN_SETTINGS = {  # where defaults ask for more records, seconds or leads than there are
+    "meta": {"tasks": 2},
+    "location": {"crop": 1.0, "reach": 0.5, "swaps": (("RA", "LA"),)},
+    "joint": {"pretexts": ({"name": "transforms"}, {"name": "simclr"})},
+}
 
 
 def batch_for(objective, batch):
@@ -50,7 +54,20 @@ def batch_for(objective, batch):
     return own["make_batch"](0, batch.generator)[0]
 
 
-@pytest.mark.parametrize("name", registry.names("objectives"))
+def is_search(name):
+    return hasattr(registry.load("objectives", name), "search")
+
+
+NAMES = registry.names("objectives")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_offers_settings_and_either_a_loss_or_a_search_over_other_files(name):
+    plugin = registry.load("objectives", name)
+    assert hasattr(plugin, "Config") and hasattr(plugin, "Objective") != is_search(name)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not is_search(name)])
 def test_a_batch_gives_a_finite_loss_with_a_gradient_in_the_backbone(name, model, batch):
     plugin = registry.load("objectives", name)
     objective = plugin.Objective(model, plugin.Config(**OWN_SETTINGS.get(name, {})))
