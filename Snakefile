@@ -17,12 +17,15 @@ include: "workflow/inputs/train.smk"
 include: "workflow/inputs/score.smk"
 include: "workflow/inputs/study.smk"
 include: "workflow/inputs/estimate.smk"
+include: "workflow/inputs/explain.smk"
 include: "workflow/inputs/render.smk"
 include: "workflow/inputs/describe.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/delineate.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/score.smk"
+include: "workflow/rules/explain.smk"
 include: "workflow/rules/render.smk"
 
 
@@ -30,6 +33,7 @@ rule all:
     default_target: True
     input:
         cards_of_study,
+        attributions_of_study,
         expand(
             "results/{study}/{collected}.csv",
             study=STUDY.study,

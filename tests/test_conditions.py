@@ -202,10 +202,10 @@ def test_the_signals_themselves_stay_as_they_are(signal):
     assert torch.equal(signal, before)
 
 
-def cohort_of(signal, records=(0, 1, 2), start=0.0):
+def cohort_of(signal, records=(0, 1, 2), start=0.0, samples=500):
     """The signals of some records as a stage holds them, in microvolts."""
     names = [f"r{i}" for i in records]
-    table = pd.DataFrame({"dataset": "made", "record": names, "start": start})
+    table = pd.DataFrame({"dataset": "made", "record": names, "start": start, "samples": samples})
     microvolts = (1000 * signal[list(records)]).round().to(torch.int16)
     return Cohort(table, microvolts, torch.zeros(len(names), 0), torch.tensor(records), MONTAGE)
 
@@ -226,6 +226,20 @@ def test_more_records_leave_a_records_noise_as_it_was(signal):
     assert torch.equal(noisy[[2, 1]], some)
     later = disturbed(cohort_of(signal, start=10.0), condition, None).signal  # another window
     assert not torch.equal(noisy, later)
+
+
+@pytest.mark.parametrize("noise", ["white", "muscle", "nstdb/em"])
+def test_a_short_record_has_the_ratio_where_it_was_recorded_and_silence_behind(
+    noise, signal, recorded
+):
+    signal[1, :, 200:] = 0
+    condition, pool = Condition(noise=noise, snr=0.0), recorded if "/" in noise else None
+    cohort = cohort_of(signal, samples=[500, 200, 500])
+    noisy = disturbed(cohort, condition, pool).signal
+    assert (noisy[1, :, 200:] == 0).all()
+    clean = cohort.signal.double()[1:2, :, :200]
+    np.testing.assert_allclose(ratio(clean, noisy.double()[1:2, :, :200]), 0, atol=0.01)
+    assert torch.equal(noisy[[0, 2]], disturbed(cohort_of(signal, (0, 2)), condition, pool).signal)
 
 
 def test_a_clean_cohort_is_handed_on(signal):

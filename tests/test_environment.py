@@ -12,6 +12,7 @@ CONDA = {"torch": "pytorch", "snakemake": "snakemake-minimal", "matplotlib": "ma
 ONLY_CONDA = {"python", "pip", "jinja2", "pygments"}  # the report's, not in snakemake-minimal
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIRED = [Requirement(text) for text in PROJECT["dependencies"]]
+OPTIONAL = [Requirement(text) for text in PROJECT["optional-dependencies"]["delineation"]]
 
 
 def test_conda_gives_the_same_packages_in_the_same_versions():
@@ -20,7 +21,9 @@ def test_conda_gives_the_same_packages_in_the_same_versions():
         re.match(r"([\w-]+)(.*)", line).groups() for line in told if isinstance(line, str)
     )
     assert f"{PROJECT['requires-python']}" == listed["python"]
-    wanted = {CONDA.get(r.name, r.name): set(str(r.specifier).split(",")) for r in REQUIRED}
+    wanted = {
+        CONDA.get(r.name, r.name): set(str(r.specifier).split(",")) for r in REQUIRED + OPTIONAL
+    }
     given = {k: set(v.split(",")) for k, v in listed.items() if k not in ONLY_CONDA}
     assert given == wanted
 
@@ -29,6 +32,6 @@ def test_every_requirement_is_pinned_to_a_version_it_allows():
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
     pins = {name.lower().replace("_", "-"): version for name, version in pins.items()}
     extra = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
-    for requirement in REQUIRED + extra:
+    for requirement in REQUIRED + OPTIONAL + extra:
         assert requirement.specifier.contains(pins[requirement.name]), requirement
     assert pins["torch"] == "2.13.0"

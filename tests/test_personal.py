@@ -1,14 +1,17 @@
 """What adaptation came to is told of the same windows, patient by patient, over all splits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ecgpipe import personal, predictions, scores, studies
+from ecgpipe import personal, predictions, registry, scores, studies
 from ecgpipe.predictions import Adapted, Predictions
 from ecgpipe.render import Needs
 
 SHOTS = (1, 5)
+ARMS = ["elsewhere + scratch", "pooled + kept", "pooled + full", "pooled + none"]
 
 
 def predict(split, skill):
@@ -55,7 +58,7 @@ def lines(needs):
 
 @pytest.fixture(scope="module")
 def table(lines):
-    table = personal.summarise(lines, "pooled + kept")
+    table = personal.summarise(lines, ARMS)
     return table.set_index(["arm", "order", "shots", "metric"]).sort_index()
 
 
@@ -95,6 +98,29 @@ def test_what_changes_nothing_has_no_change_and_what_helps_does(table):
     assert full["difference_value"] == pytest.approx(full["change_value"])
 
 
+def test_the_first_arm_of_the_task_is_what_the_others_are_held_against(lines, table):
+    turned = [ARMS[0], "pooled + full", "pooled + kept", "pooled + none"]
+    other = personal.summarise(lines, turned).set_index(["arm", "order", "shots", "metric"])
+    line = other.loc[("pooled + kept", "random", 5, "patient_auroc")]
+    full = table.loc[("pooled + full", "random", 5, "patient_auroc")]
+    assert line["difference_value"] == pytest.approx(-full["difference_value"])
+
+
+def test_tasks_in_which_nobody_is_adapted_to_are_left_out(needs, lines):
+    plain = [(run, path) for run, path in needs.predictions if run.recipe == "none"]
+    other = [(replace(run, task="other", scored_on="other"), path) for run, path in plain]
+    more = replace(needs, predictions=(*needs.predictions, *other))
+    assert len(personal.gather(more)) == len(lines)
+
+
+def test_a_study_that_adapts_to_nobody_has_no_table_and_a_figure_that_says_so(needs):
+    plain = tuple((run, path) for run, path in needs.predictions if run.recipe == "none")
+    with pytest.raises(ValueError, match="name a recipe with `personalize`"):
+        personal.gather(replace(needs, predictions=plain))
+    drawn = registry.load("figures", "patients").draw(replace(needs, predictions=plain))
+    assert "no arm adapts to patients" in drawn.axes[0].texts[0].get_text()
+
+
 def test_an_arm_that_was_not_adapted_stands_by_itself(table):
     line = table.loc[("pooled + none", "none", 0, "patient_auroc")]
     assert line["change_value"] == 0 and np.isnan(line["difference_value"])
@@ -115,7 +141,7 @@ def test_thresholds_come_from_valid_patients_adapted_to_alike(needs, lines):
 def test_arms_that_were_scored_on_other_windows_are_not_compared(lines):
     other = lines["windows"].where(lines["arm"] == "pooled + kept", 27)
     with pytest.raises(ValueError, match="pooled . full and pooled . kept were scored on other"):
-        personal.summarise(lines.assign(windows=other), "pooled + kept")
+        personal.summarise(lines.assign(windows=other), ARMS)
 
 
 def test_labels_are_counted_and_those_who_lack_a_class(lines):

@@ -121,6 +121,15 @@ def test_predictions_are_found_below_results(tmp_path):
     assert path == tmp_path / "runs/p/r/a/standard/1.0/0/predictions/a.h5"
 
 
+def test_attributions_are_those_of_the_runs_that_were_explained(tmp_path):
+    plain, explained = study(("p",), ("r",)), study(("q",), ("r",), explanation="small")
+    both = {"study": asdict(Study("s", (*plain.grids, *explained.grids)))}
+    needs = render.gather(("attributions",), both, tmp_path, {})
+    ((run, path),) = needs.attributions
+    assert run.arm == "q + r" and not needs.predictions
+    assert path == tmp_path / "runs/q/r/a/standard/1.0/0/attributions/a.csv"
+
+
 def test_conditions_are_those_that_the_settings_tell(tmp_path):
     given = told(("p",), ("r",)) | {"conditions": {"loud": {"noise": "white", "snr": 6}}}
     needs = render.gather(("conditions",), given, tmp_path, {})

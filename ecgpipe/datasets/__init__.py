@@ -12,6 +12,7 @@ there, sorted by id, from metadata alone (headers and annotations are metadata);
 `read(folder, record, source)` gives a Signal in millivolts, missing samples as NaN.
 
 A long recording has `spans` of rhythm, `beats` and `unreadable` stretches; its windows get their
-labels from what lies in them. Importing a dataset imports neither torch nor h5py.
-`tests/layouts/NAME.py` writes a few made-up files as the publisher lays them out.
+labels from what lies in them. Where the boundaries of waves are known, records have `waves` and the
+dataset says `WAVES = True`; elsewhere they can be delineated. Importing a dataset imports neither
+torch nor h5py. `tests/layouts/NAME.py` writes a few made-up files as the publisher lays them out.
 """

@@ -34,6 +34,7 @@ FOLDS = None
 EXCLUDED: dict[str, str] = {}
 SHARDS = 4
 SOURCES = ("metadata", "signals")
+WAVES = True  # marked by cardiologists
 
 TABLE = "ludb.csv"
 PERSON = ("ID", "Sex", "Age")  # its columns that hold no diagnoses

@@ -27,6 +27,7 @@ FOLDS = {"train": (1, 2, 3, 4, 5, 6), "valid": (7, 8), "test": (9, 10)}  # balan
 EXCLUDED: dict[str, str] = {}
 SHARDS = 4
 SOURCES = ("metadata", "100hz")
+WAVES = True  # as they were drawn
 
 COHORT = 1600  # patients
 SEED = 20240229

@@ -4,8 +4,10 @@ Twelve leads stand in three rows of four over a rhythm strip; other leads have a
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,17 @@ FINE, COARSE = "#fae1e1", "#efb5b5"
 MM = 25.4  # in an inch
 # keeps a lead's name legible where a tall wave runs through it
 PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One lead's part of a row, in millimetres on the paper."""
+
+    lead: str
+    samples: slice  # of the recording, that it shows
+    base: float  # where 0 mV lies
+    across: Float[np.ndarray, " time"]
+    up: Float[np.ndarray, " time"]
 
 
 @dataclass(frozen=True)
@@ -81,37 +94,38 @@ def draw(panel: Axes, recording: Recording) -> None:
     """Draw the grid and the leads; one unit of the panel is one millimetre."""
     width, height = recording.width, recording.height
     for step, colour, thick in ((1, FINE, 0.25), (5, COARSE, 0.45)):
-        panel.vlines(np.arange(0, width + 1, step), 0, height, color=colour, linewidth=thick)
-        panel.hlines(np.arange(0, height + 1, step), 0, width, color=colour, linewidth=thick)
+        look: dict[str, Any] = {"color": colour, "linewidth": thick, "zorder": 1}
+        panel.vlines(np.arange(0, width + 1, step), 0, height, **look)
+        panel.hlines(np.arange(0, height + 1, step), 0, width, **look)
     panel.set(xlim=(0, width), ylim=(0, height), xticks=[])
     panel.yaxis.set_visible(False)
     panel.spines[:].set_visible(False)
+    for piece in pieces(recording):
+        _lead(panel, piece)
+
+
+def pieces(recording: Recording) -> Iterator[Piece]:
+    """Lay out the leads, row by row."""
+    time = recording.signal.shape[1]
     for place, names in enumerate(recording.rows):
-        base = height - MARGIN - PITCH * (place + 0.5)
-        panel.plot(*(np.array(PULSE) + [2, base]).T, color="black", linewidth=0.7)
-        ends = np.linspace(0, recording.signal.shape[1], len(names) + 1).round().astype(int)
+        base = recording.height - MARGIN - PITCH * (place + 0.5)
+        ends = np.linspace(0, time, len(names) + 1).round().astype(int)
         for name, first, last in zip(names, ends, ends[1:], strict=False):
             along = GAIN * recording.signal[recording.leads.index(name), first:last]
             along = _kept_in(along) if len(names) == 1 else along
-            left = START + SPEED * first / recording.fs
-            _lead(panel, name, left, base, along, SPEED / recording.fs)
+            across = START + SPEED * np.arange(first, last) / recording.fs
+            yield Piece(name, slice(first, last), base, across, base + along)
 
 
-def _lead(
-    panel: Axes,
-    name: str,
-    left: float,
-    base: float,
-    along: Float[np.ndarray, " time"],
-    step: float,
-) -> None:
-    """Draw one lead's part of a row, and its name; everything is in millimetres."""
-    top = base + PITCH / 2 - 3
-    said = name.replace("|", " or ")
+def _lead(panel: Axes, piece: Piece) -> None:
+    """Draw one lead's part of a row, its name, and before the first of a row the pulse."""
+    left, base = piece.across[0], piece.base
+    if left == START:
+        panel.plot(*(np.array(PULSE) + [2, base]).T, color="black", linewidth=0.7)
+    top, said = base + PITCH / 2 - 3, piece.lead.replace("|", " or ")
     panel.text(left + 1, top, said, weight="bold", va="center", bbox=PLATE, zorder=3)
     panel.vlines(left, base - 3, base + 3, color="black", linewidth=0.5)
-    across = left + step * np.arange(len(along))
-    panel.plot(across, base + along, color="black", linewidth=0.7, solid_joinstyle="round")
+    panel.plot(piece.across, piece.up, color="black", linewidth=0.7, solid_joinstyle="round")
 
 
 def _kept_in(along: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:

@@ -27,11 +27,14 @@ def study():
     both = own | {"tasks": ("ptbxl-superdiag", "ptbxl-rhythm"), "budgets": ("0.05", "1.0")}
     elsewhere = own | {"tasks": ("ptbxl-rhythm",), "budgets": ("1.0",)}
     elsewhere["scored_on"] = ("ptbxl-rhythm", "georgia-rhythm")
+    explained = own | {"tasks": ("ptbxl-superdiag",), "budgets": ("1.0",), "explanation": "small"}
     random, supervised = ("random-xresnet1d18",), ("supervised-xresnet1d18",)
     grids = (
         Grid(random, ("probe", "scratch"), **both, conditions=tuple(CONDITIONS)),
         Grid(supervised, ("probe", "self_training"), **both, conditions=tuple(CONDITIONS)),
         Grid(supervised, ("probe",), **elsewhere),
+        Grid(random, ("probe", "scratch"), **explained),
+        Grid(supervised, ("probe", "self_training"), **explained),
     )
     return Study("generated", grids, ("main",), ("label_efficiency",))
 
@@ -55,17 +58,27 @@ def make_needs(study, results):
         predicted = predict(TASKS[run.scored_on], skill, rng)
         write_predictions(path, predicted, embed(predicted, skill, rng) if frozen(run) else None)
         scores += score_lines(run, predicted, rng)
+    explained = tuple(
+        (run, path.with_name(f"attributions-{path.stem}.csv"))
+        for run, path in paths
+        if run.explanation
+    )
+    for run, path in explained:
+        explain(skills[run.arm], rng).to_csv(path, index=False)
+        write_examples(path.with_suffix(".h5"), skills[run.arm], rng)
     trained = {run.folder: run for run in runs}.values()
     costs = [*pretraining_costs(runs), *(line for run in trained for line in cost_lines(run, rng))]
+    histories = [line for run in trained for line in history_lines(run, skills)]
     return render.Needs(
         study,
         scores=pd.DataFrame(scores),
         comparisons=pd.DataFrame(comparison_lines(runs, skills, rng)),
         costs=pd.DataFrame(costs),
-        histories=pd.DataFrame([line for run in trained for line in history_lines(run, skills)]),
+        histories=pd.DataFrame([*histories, *search_lines(rng)]),
         estimates=pd.DataFrame(estimate_lines(trained)),
         conditions=render.read_conditions({"conditions": CONDITIONS}),
         predictions=paths,
+        attributions=explained,
         shards=(make_shard(results / "shard.h5"),),
     )
 
@@ -220,6 +233,68 @@ def history_lines(run, skills):
                 "loss": 0.6 - 0.1 * skills[run.arm] * learnt + 0.01 * rng.normal(),
                 "valid_auroc": 0.6 + 0.15 * skills[run.arm] * learnt + 0.005 * rng.normal(),
             }
+
+
+def search_lines(rng):
+    """What a search for a chain of two pretexts tried, and at which it stopped."""
+    tried = {1: ("transforms", "location", "masked"), 2: ("transforms", "location")}
+    for seed in (0, 1, 2):
+        told = {"stage": "pretrain", "pretraining": "supervised-xresnet1d18", "split": "standard"}
+        told |= {"seed": seed, "kept": 1}
+        yield told | {"step": 0, "place": 0, "pretext": "start", "valid_probe": 0.6}
+        links = [(place, pretext) for place, those in tried.items() for pretext in those]
+        for number, (place, pretext) in enumerate(links, start=1):
+            gain = {"masked": 0.1, "location": 0.04}.get(pretext, 0.01) + 0.01 * rng.random()
+            link = {"step": 500 * number, "place": place, "pretext": pretext, "gain": gain}
+            link |= {"kept": int(link["pretext"] == {1: "masked", 2: "location"}[place])}
+            score = (0.6 if place == 1 else 0.7) + gain
+            yield told | link | {"standard_error": 0.008, "valid_probe": score}
+
+
+def explain(skill, rng):
+    """How the relevance of 60 test records lies; expected regions have more, the better the arm."""
+    area = np.array([0.08, 0.04, 0.12, 0.1, 0.2, 0.36, 0.1])
+    records = np.repeat(np.arange(RECORDS, RECORDS + 60), 2)
+    labels = np.where(records % 3, "CD", "STTC")
+    labels[1::2] = "MI"
+    lines = []
+    for record, label in zip(records, labels, strict=True):
+        told = {"record": f"{record:05d}", "patient": f"generated:{record // 10:03d}"}
+        told |= {"label": label, "probability": 1 / (1 + np.exp(-skill - rng.normal()))}
+        for way, null in itertools.product(
+            ("gradient_input", "occlusion"), ("", "shifted", "random")
+        ):
+            pull = np.isin(np.arange(7), {"CD": [2], "STTC": [3, 4], "MI": [2, 3, 4]}[label])
+            mass = area * np.exp((null == "") * skill * pull + 0.4 * rng.normal(size=7))
+            mass /= mass.sum()
+            ranks = {"mass": mass, "pointing": mass == mass.max(), "rank_accuracy": mass**0.8}
+            lines += region_lines(told | {"attribution": way, "null": null}, area=area, **ranks)
+        drop = skill * pull + 0.3 * rng.normal(size=7)
+        lines += region_lines(told | {"attribution": "removal", "null": ""}, area=area, drop=drop)
+    return pd.DataFrame(lines)
+
+
+def write_examples(path, skill, rng):
+    """Relevance of the shard's first two records; more lies in QRS, the better the arm."""
+    from ecgpipe import examples
+    from ecgpipe.regions import REGIONS
+
+    time = np.arange(10 * FS) / FS % 0.8
+    ends = (0.14, 0.26, 0.33, 0.39, 0.48, 0.7, 0.8)  # seconds: TP, P, PR, QRS, ST, T, TP
+    names = ("TP", "P", "PR", "QRS", "ST", "T", "TP")
+    order = np.array([REGIONS.index(name) for name in names], np.int8)
+    region = np.broadcast_to(order[np.searchsorted(ends, time)], (2, len(LEADS), len(time)))
+    relevance = rng.normal(size=region.shape) * np.where(region == REGIONS.index("QRS"), 1, 0.1)
+    records = [f"{record:05d}" for record in (RECORDS, RECORDS + 1)]
+    asked = pd.DataFrame({"record": records, "shard": 0, "row": [0, 1], "label": ["STTC", "CD"]})
+    examples.write(path, examples.gather(asked, region, {"gradient_input": skill * relevance}), {})
+
+
+def region_lines(told, **measures):
+    from ecgpipe.regions import REGIONS
+
+    for place, region in enumerate(REGIONS):
+        yield told | {"region": region} | {n: float(of[place]) for n, of in measures.items()}
 
 
 def estimate_lines(runs):

@@ -115,6 +115,11 @@ def test_a_handful_of_its_records_can_be_read(name, folder, found):
         assert np.nanmax(np.abs(signal.millivolts)) < 50
 
 
+def test_it_says_whether_the_boundaries_of_waves_are_known(name, found):
+    plugin = registry.load("datasets", name)
+    assert getattr(plugin, "WAVES", False) == any(record.waves for record in found)
+
+
 def test_its_waves_lie_in_order_inside_a_day(found):
     for record in found[:50]:
         for wave in record.waves:

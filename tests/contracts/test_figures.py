@@ -129,6 +129,23 @@ def test_a_win_seen_from_the_other_arm_is_a_loss(needs):
     assert (both["verdict"] == "win").sum() == (both["verdict"] == "loss").sum()
 
 
+def test_arms_of_different_tasks_have_matrices_of_their_own(needs):
+    arms = list(dict.fromkeys(needs.comparisons["arm_a"]))
+    pairs = pd.DataFrame({"arm_a": ["d", "a", "e"], "arm_b": ["e", "b", "c"]})
+    part = registry.load("figures", "comparison_matrix").part
+    assert part(list("abcde"), pairs) == [["a", "b"], ["c", "d", "e"]]
+    assert len(part(arms, needs.comparisons.query("arm_b in @arms"))) == 1
+
+
+def test_arms_that_share_too_few_blocks_with_the_others_are_not_ranked():
+    blocks = pd.DataFrame(np.ones((4, 4)), columns=list("abcd"))
+    blocks.loc[2:, "c"] = blocks.loc[1:, "d"] = np.nan
+    complete = registry.load("figures", "critical_difference").complete
+    assert complete(blocks).shape == (4, 2)
+    blocks.loc[2, "c"] = 1.0
+    assert list(complete(blocks)) == ["a", "b", "c"] and len(complete(blocks)) == 3
+
+
 def test_too_few_arms_are_said_and_not_drawn(needs):
     few = needs.scores[needs.scores["recipe"] == "probe"]
     drawn = registry.load("figures", "critical_difference").draw(replace(needs, scores=few))
@@ -228,6 +245,19 @@ def test_one_arm_alone_has_no_cost_to_be_weighed(needs):
     few = needs.scores[needs.scores["recipe"] == "scratch"]
     drawn = registry.load("figures", "cost_score").draw(replace(needs, scores=few))
     assert "nothing to compare" in said(drawn)
+
+
+def test_a_task_without_a_step_of_finetuning_has_no_curve_and_no_cost(needs):
+    plugins = [registry.load("figures", name) for name in ("learning_curves", "cost_score")]
+    kept = replace(needs, histories=needs.histories.query("task == 'ptbxl-rhythm'"))
+    assert {panel.get_title(loc="left") for panel in plugins[0].draw(kept).axes} == {
+        "ptbxl-rhythm, 100 %",
+        "",
+    }
+    still = needs.costs.assign(
+        steps=needs.costs["steps"].where(needs.costs["recipe"] == "probe", 0)
+    )
+    assert set(plugins[1].costs_of_arms(still)["arm"]) == {"random-xresnet1d18 + probe", PROBE}
 
 
 def test_neighbours_alike_are_counted_as_by_hand(rng):

@@ -25,6 +25,7 @@ done
 case "$stage" in
   pretrain|finetune)
     for name in history.csv cost.json adapter.safetensors; do echo x > "${out%/*}/$name"; done ;;
+  explain) echo x > "${out%.csv}.h5" ;;
   table) echo x > "${out%.csv}.tex"; echo x > "${out%.csv}.md" ;;
   figure) echo x > "${out%.pdf}.png" ;;
   describe) echo x > "${out%.html}.json"; echo x > "${out%/*}/records.png" ;;

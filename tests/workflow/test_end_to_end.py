@@ -55,6 +55,7 @@ def lay_out(folder: Path, dataset: str, task: dict) -> None:
     ]
     study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     study["tables"].remove("equal_budget")  # which wants several budgets
+    study["tables"].remove("personal")  # which wants an arm that adapts to patients
     parts["config/config.yaml"] = study | {"study": "tiny", "grids": [g | shared for g in grids]}
     for path, values in parts.items():
         (folder / path).write_text(yaml.safe_dump(values))

@@ -18,6 +18,7 @@ REVISION = {
     "describe": 1,
     "split": 1,
     "audit": 2,
+    "delineate": 1,
     "draw": 1,
     "pretrain": 2,
     "finetune": 2,
@@ -25,10 +26,11 @@ REVISION = {
     "personalize": 1,
     "evaluate": 2,
     "estimate": 1,
+    "explain": 1,
     "collect": 2,
     "compare": 2,
-    "table": 2,
-    "figure": 3,
+    "table": 3,
+    "figure": 4,
 }
 
 STUDY = settings.build(studies.Study, config, "the study's configuration")

@@ -32,9 +32,8 @@ def estimate_json(wildcards):
     starts = {run.pretraining for run in labeled_starts()}
     named = {name: part("pretraining", name) for name in starts}
     datasets = {name for task in tasks.values() for name in task["datasets"]}
-    plain = settings.plain(STUDY)
     told = {
-        "study": {"study": plain["study"], "grids": plain["grids"]},
+        "study": plain_study(),
         "tasks": tasks,
         "preparations": {name: named[name]["preparation"] for name in starts},
         "shared": sorted(name for name in starts if named[name].get("seeds")),

@@ -8,8 +8,11 @@ def needed(kind, name):
     files = {n: f"results/{STUDY.study}/{n}.csv" for n in collected if n in needs}
     if "predictions" in needs:
         files["predictions"] = of_runs(rules.predict.output[0])
+    if "attributions" in needs:
+        files["attributions"] = attributions_of_study({})
     if "records" in needs:
-        files["shards"] = shards_of_run(RUNS[0])
+        explained = [run for run in RUNS if run.explanation and "attributions" in needs]
+        files["shards"] = shards_scored([*explained, RUNS[0]][0])
     return files
 
 
@@ -24,5 +27,6 @@ def needed_by_figure(wildcards):
 
 
 def options(wildcards, input):
-    """The options that name these files; a stage finds the predictions of all runs itself."""
-    return " ".join(f"--{n} {input.get(n)}" for n in input.keys() if n != "predictions")
+    """The options that name these files; a stage finds those of all runs itself."""
+    told = [n for n in input.keys() if n not in ("predictions", "attributions")]
+    return " ".join(f"--{n} {input.get(n)}" for n in told)

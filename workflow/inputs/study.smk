@@ -84,16 +84,27 @@ def splits_of_study(wildcards):
     return sum((splits([name], split) for name, split in read), [])
 
 
+def plain_study():
+    """The runs of the study; what a grid does not ask is not named, so a new key reruns none."""
+    plain = settings.plain(STUDY)["grids"]
+    asked = [{k: v for k, v in grid.items() if v is not None} for grid in plain]
+    return {"study": STUDY.study, "grids": asked}
+
+
 def study_json(wildcards):
     """What the stages that see a whole study are told: its runs, not its tables and figures."""
-    told = {k: v for k, v in settings.plain(STUDY).items() if k in ("study", "grids")}
     rounds = {run.recipe: part("recipes", run.recipe).get("rounds", 1) for run in RUNS}
     shared = sorted(
         {r.pretraining for r in RUNS if part("pretraining", r.pretraining).get("seeds")}
     )
     chains = {run.pretraining: chain_of(run.pretraining) for run in RUNS}
     asked = {name for run in RUNS for name in run.conditions}
-    told = {"study": told, "rounds": rounds, "shared": shared, "chains": chains}
+    told = {
+        "study": plain_study(),
+        "rounds": rounds,
+        "shared": shared,
+        "chains": chains,
+    }
     told["conditions"] = {name: part("conditions", name) or {} for name in asked}
     return settings.canonical(told)
 
