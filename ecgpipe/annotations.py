@@ -27,11 +27,10 @@ class Beats:
 
 
 NO_BEATS = Beats(np.empty(0), np.empty(0, "U1"))
+Seconds = Float[np.ndarray, " window"]  # into the recording, of its start, or that it lasts
 
 
-def shares(
-    spans: Iterable[Span], starts: Float[np.ndarray, " window"], seconds: float
-) -> list[dict[str, float]]:
+def shares(spans: Iterable[Span], starts: Seconds, seconds: Seconds) -> list[dict[str, float]]:
     """Give, for each window, the share of it that each code covers; codes of no share are left out.
 
     Spans of one code do not overlap each other.
@@ -40,14 +39,12 @@ def shares(
     for span in spans:
         inside = np.minimum(span.offset, starts + seconds) - np.maximum(span.onset, starts)
         for window in np.flatnonzero(inside > 0):
-            share = found[window].get(span.code, 0.0) + inside[window] / seconds
+            share = found[window].get(span.code, 0.0) + inside[window] / seconds[window]
             found[window][span.code] = round(min(share, 1.0), 4)
     return found
 
 
-def counts(
-    beats: Beats, starts: Float[np.ndarray, " window"], seconds: float
-) -> list[dict[str, int]]:
+def counts(beats: Beats, starts: Seconds, seconds: Seconds) -> list[dict[str, int]]:
     """Give, for each window, how many beats of each symbol fall into it.
 
     A beat between two windows, give or take a rounding of their times, is of the later one.

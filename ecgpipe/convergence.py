@@ -47,23 +47,27 @@ def pretraining_costs(costs: pd.DataFrame) -> pd.DataFrame:
     The index is (pretraining, split). Of each the median over its seeds is taken.
     """
     own = costs[costs["stage"] == "pretrain"].reindex(
-        columns=["pretraining", "split", "start", "steps", "seconds_per_step", "flops_per_step"]
+        columns=["pretraining", "split", "steps", "seconds_per_step", "flops_per_step"]
     )
     for cost in ("seconds", "flops"):
         own[cost] = own["steps"] * own[f"{cost}_per_step"]
     alone = own.groupby(["pretraining", "split"])[["seconds", "flops"]].median()
-    start = dict(own[["pretraining", "start"]].dropna().to_numpy())
-    chains = {
-        place: [(name, place[1]) for name in _chain(place[0], start)] for place in alone.index
-    }
-    totals = [alone.loc[chain].sum() for chain in chains.values()]
+    stages = chains(costs)
+    totals = [
+        alone.loc[[(stage, split) for stage in stages[name]]].sum() for name, split in alone.index
+    ]
     return pd.DataFrame(totals, index=alone.index, columns=alone.columns)
 
 
-def _chain(pretraining: str, start: dict[str, str]) -> list[str]:
-    """List a pretraining and all that it goes on from."""
-    before = start.get(pretraining)
-    return [pretraining, *(_chain(before, start) if before else [])]
+def chains(costs: pd.DataFrame) -> dict[str, list[str]]:
+    """List each pretraining and all that it goes on from, the last one first."""
+    own = costs[costs["stage"] == "pretrain"].reindex(columns=["pretraining", "start"])
+    start = dict(own.dropna().to_numpy())
+    found = {name: [name] for name in own["pretraining"].unique()}
+    for stages in found.values():
+        while stages[-1] in start:
+            stages.append(start[stages[-1]])
+    return found
 
 
 def share_of(best: float, share: float) -> float:

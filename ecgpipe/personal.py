@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from ecgpipe import patients, predictions, scores
 from ecgpipe.predictions import Adapted, Predictions
 from ecgpipe.render import Needs
+from ecgpipe.studies import Run
 
 PLACE = ["task", "scored_on", "budget"]
 WAY = ["order", "shots"]  # of labeling: in which order, how many of a class; 0 without adaptation
@@ -22,21 +23,31 @@ ROW = ["split", "seed", "draw", "patient"]
 OF_RUN = ["arm", *PLACE, "split", "seed"]
 COUNTED = ["windows", "positives"]
 ARM_AND_STATE = ["arm", "state"]
+NONE = "no arm adapts to patients: name a recipe with `personalize` in the study's grids"
 
 
 def gather(needs: Needs) -> pd.DataFrame:
-    """Measure every test patient of a study: a line a patient, label, draw, shots, and run.
+    """Measure the test patients of `select`'s runs: a line a patient, label, draw, shots, and run.
 
     Every line is there twice, its `state` `before` and `after`, which are the same where a model
-    was not adapted.
+    was not adapted. ValueError if none was.
     """
-    paths = {(run.folder, run.scored_on): path for run, path in needs.predictions}
+    selected = select(needs)
+    if not selected:
+        raise ValueError(NONE)
+    paths = {(run.folder, run.scored_on): path for run, path in selected}
     found = []
-    for run, path in needs.predictions:
+    for run, path in selected:
         own = paths.get((run.folder, run.task), path.with_name(f"{run.task}.h5"))
         told = {name: getattr(run, name) for name in OF_RUN}
         found += [lines.assign(**told) for lines in of_run(path, own)]
     return pd.concat(found, ignore_index=True)
+
+
+def select(needs: Needs) -> list[tuple[Run, Path]]:
+    """Take a study's runs on those tasks in which some model was adapted to patients."""
+    tasks = {run.task for run, path in needs.predictions if predictions.read_adapted(path)}
+    return [(run, path) for run, path in needs.predictions if run.task in tasks]
 
 
 def of_run(path: Path, own: Path) -> Iterator[pd.DataFrame]:
@@ -85,19 +96,23 @@ def _count(
     return found.drop(columns="present").assign(lacks=lacks, label=label)
 
 
-def summarise(lines: pd.DataFrame, first: str) -> pd.DataFrame:
+def summarise(lines: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
     """Summarise patients by arm, way of labeling and label: a line a metric.
 
     Splits are put together: their test patients differ. So are seeds and draws, in which a patient
-    comes again. The change is from before; the difference is from the arm `first`, where it ran as
-    well. Intervals are over patients, the same resamples for all.
+    comes again. The change is from before; the difference is from the first of `arms` that ran on
+    a task and budget, where it was adapted alike. Intervals are over patients, the same resamples
+    for all.
     """
     by, tables = [*PLACE, *WAY, "label"], []
+    ran = lines.groupby(PLACE)["arm"]
+    lines = lines.assign(first=ran.transform(lambda own: min(own.unique(), key=arms.index)))
     for place, here in lines.groupby(by, sort=False):
         states = {key: own.set_index(ROW).sort_index() for key, own in here.groupby(ARM_AND_STATE)}
         for arm in here["arm"].unique():
             before, after = states[arm, "before"], states[arm, "after"]
-            own, reference = replicates(after), states.get((first, "after"), after.iloc[:0])
+            reference = states.get((here["first"].iloc[0], "after"), after.iloc[:0])
+            own = replicates(after)
             table = spread(own).join(spread(own - replicates(before)).add_prefix("change_"))
             table = table.join(contrast(after, reference).add_prefix("difference_"))
             told = {"arm": arm, **dict(zip(by, place, strict=True)), **tell(after)}

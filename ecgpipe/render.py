@@ -13,7 +13,7 @@ from ecgpipe.settings import Condition, build
 from ecgpipe.studies import Run, Study
 
 COLLECTED = ("scores", "comparisons", "costs", "histories", "estimates")
-SOURCES = (*COLLECTED, "conditions", "predictions", "records")
+SOURCES = (*COLLECTED, "conditions", "predictions", "attributions", "records")
 PLACE = ["task", "split", "scored_on"]  # where a score stands; a panel of a figure
 
 
@@ -29,6 +29,7 @@ class Needs:
     estimates: pd.DataFrame | None = None
     conditions: dict[str, Condition] | None = None
     predictions: tuple[tuple[Run, Path], ...] = ()
+    attributions: tuple[tuple[Run, Path], ...] = ()  # CSV of explained runs; .h5 lies beside
     shards: tuple[Path, ...] = ()
 
     def table(self, name: str) -> pd.DataFrame:
@@ -56,11 +57,16 @@ def gather(
     if "records" in wanted and not shards:
         raise ValueError("NEEDS names records: give --shards")
     frames = {name: read_table(path) for name, path in tables.items() if path and name in wanted}
-    runs = studies.runs(study) if "predictions" in wanted else []
-    paths = [results / run.folder / "predictions" / f"{run.scored_on}.h5" for run in runs]
-    predictions = tuple(zip(runs, paths, strict=True))
+    runs = studies.runs(study)
+    found = {
+        "predictions": [(run, _file(run, results, "predictions", "h5")) for run in runs],
+        "attributions": [
+            (run, _file(run, results, "attributions", "csv")) for run in runs if run.explanation
+        ],
+    }
+    files = {name: tuple(pairs) for name, pairs in found.items() if name in wanted}
     conditions = read_conditions(told) if "conditions" in wanted else None
-    return Needs(study, conditions=conditions, predictions=predictions, shards=shards, **frames)
+    return Needs(study, conditions=conditions, shards=shards, **files, **frames)
 
 
 def read_conditions(told: dict[str, Any]) -> dict[str, Condition]:
@@ -75,7 +81,7 @@ def read_conditions(told: dict[str, Any]) -> dict[str, Condition]:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a collected table; budgets stay text (`1.0`, `10-shot`), as does a label named `NA`."""
-    text = dict.fromkeys(("budget", "label", "shots"), str)
+    text = dict.fromkeys(("budget", "label", "shots", "pretext"), str)
     return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=["", "nan"])
 
 
@@ -146,10 +152,12 @@ def largest_budget(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["budget"] == pd.Series(list(_places(frame)), frame.index).map(largest)]
 
 
-def largest_budget_runs(needs: Needs) -> dict[tuple[str, str, str], list[tuple[Run, Path]]]:
-    """Group the predicted runs of each place's largest budget."""
+def largest_budget_runs(
+    found: Iterable[tuple[Run, Path]],
+) -> dict[tuple[str, str, str], list[tuple[Run, Path]]]:
+    """Group the predicted or explained runs of each place's largest budget."""
     places: dict[tuple[str, str, str], list[tuple[Run, Path]]] = {}
-    for run, path in needs.predictions:
+    for run, path in found:
         places.setdefault((run.task, run.split, run.scored_on), []).append((run, path))
     for place, runs in places.items():
         largest = budget_order(run.budget for run, _ in runs)[-1]
@@ -201,6 +209,10 @@ def untrained(costs: pd.DataFrame) -> set[str]:
     """Name the pretrainings that learnt nothing: networks as they were initialised."""
     pretraining = costs[costs["stage"] == "pretrain"]
     return set(pretraining.loc[pretraining["steps"] == 0, "pretraining"])
+
+
+def _file(run: Run, results: Path, kind: str, ending: str) -> Path:
+    return results / run.folder / kind / f"{run.scored_on}.{ending}"
 
 
 def _places(frame: pd.DataFrame) -> Iterable[tuple[str, str, str]]:

@@ -1,6 +1,6 @@
 """A study: grids of runs, and the tables and figures made of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
@@ -17,6 +17,7 @@ class Grid:
     seeds: tuple[int, ...]
     conditions: tuple[str, ...] = ("clean",)
     scored_on: tuple[str, ...] = ()  # none: the run's own task
+    explanation: str | None = None  # none: where the models look is not asked
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Run:
     seed: int
     scored_on: str
     conditions: tuple[str, ...] = ("clean",)
+    explanation: str | None = field(default=None, compare=False)  # asked of it, no part of it
 
     @property
     def folder(self) -> Path:
@@ -63,8 +65,14 @@ class Run:
 
 
 def runs(study: Study) -> list[Run]:
-    """Unite the grids of a study; a run that two grids name gets the conditions of both."""
+    """Unite the grids of a study; a run that two grids name gets the conditions of both.
+
+    Raises:
+        ValueError: if two grids ask for two explanations of one run.
+
+    """
     conditions: dict[Run, dict[str, None]] = {}
+    explanations: dict[Run, set[str | None]] = {}
     for grid in study.grids:
         for values in product(
             grid.pretrainings, grid.recipes, grid.tasks, grid.splits, grid.budgets, grid.seeds
@@ -72,4 +80,18 @@ def runs(study: Study) -> list[Run]:
             for scored_on in grid.scored_on or (values[2],):
                 run = Run(*values, scored_on, conditions=())
                 conditions.setdefault(run, {}).update(dict.fromkeys(grid.conditions))
-    return [replace(run, conditions=tuple(names)) for run, names in conditions.items()]
+                explanations.setdefault(run, set()).add(grid.explanation)
+    return [
+        replace(run, conditions=tuple(names), explanation=_only(run, explanations[run] - {None}))
+        for run, names in conditions.items()
+    ]
+
+
+def _only(run: Run, asked: set[str | None]) -> str | None:
+    """Take the one explanation that grids ask of a run, if any."""
+    if len(asked) > 1:
+        raise ValueError(
+            f"{run.arm}, scored on {run.scored_on}: several grids name it, with the explanations "
+            f"{', '.join(sorted(map(str, asked)))}; give them the same one"
+        )
+    return next(iter(asked), None)

@@ -3,7 +3,7 @@
 A figure `NAME.py` offers
 
 - `NEEDS`: what it reads, out of scores, comparisons, costs, histories, estimates, conditions,
-  predictions, records;
+  predictions, attributions, records;
 - `draw(needs: render.Needs) -> matplotlib.figure.Figure`: drawn on a
   `_style.Sheet`, without pyplot.
 

@@ -1,4 +1,4 @@
-"""Cost against score: what finetuning an arm takes and what it scores; a row of panels a task."""
+"""Cost against score: what training an arm takes and what it scores; a row of panels a task."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ecgpipe import convergence
 from ecgpipe.figures import _style
 from ecgpipe.render import (
     PLACE,
@@ -22,6 +23,7 @@ NEEDS = ("scores", "costs")
 METRIC = "auroc"
 TRAINED = ["arm", "task", "split", "budget"]
 COSTS = {
+    "total": "with pretraining, minutes",
     "minutes": "finetuning, minutes",
     "millions": "trainable parameters, millions",
     "gigabytes": "peak memory, GB",
@@ -34,7 +36,8 @@ NEAR = 0.01  # of an axis: points closer than this are set apart by as much, no 
 def draw(needs: Needs) -> Figure:
     """Draw an arm's mean over seeds at the largest budget, with the 95 % interval of patients.
 
-    Every arm on the Pareto front scores more than all that cost no more.
+    Every arm on the Pareto front scores more than all that cost no more. Pretraining is all that an
+    arm goes on from.
     """
     scores = own_scores(needs.table("scores"), [METRIC])
     means = largest_budget(over_seeds(scores[scores["label"] == "macro"]))
@@ -49,13 +52,15 @@ def draw(needs: Needs) -> Figure:
     if not places:
         return _style.said("no two arms share a task: there is nothing to compare")
     looks = _style.looks(needs, (arm for own in places.values() for arm in own["arm"]))
-    figure, panels = _style.grid(len(places), len(COSTS), height=1.9, sharey="row")
+    pretrained = (points["total"] > points["minutes"]).any()
+    shown = {name: said for name, said in COSTS.items() if pretrained or name != "total"}
+    figure, panels = _style.grid(len(places), len(shown), height=1.9, sharey="row")
     for row, (name, own) in zip(panels, places.items(), strict=True):
         row[0].set_title(f"{name}, {budget_label(own['budget'].iloc[0])}")
         row[0].set_ylabel("macro AUROC")
-        for panel, cost in zip(row, COSTS, strict=True):
+        for panel, cost in zip(row, shown, strict=True):
             _panel(panel, own, cost, looks)
-    for panel, label in zip(panels[-1], COSTS.values(), strict=True):
+    for panel, label in zip(panels[-1], shown.values(), strict=True):
         panel.set_xlabel(label)
     dots = [{**look, "linestyle": "none"} for look in looks.values()]
     _style.legend(figure, [*dots, FRONT])
@@ -63,8 +68,12 @@ def draw(needs: Needs) -> Figure:
 
 
 def costs_of_arms(costs: pd.DataFrame) -> pd.DataFrame:
-    """Add up the rounds of each finetuning, then average the seeds."""
-    costs = costs[costs["stage"] == "finetune"]
+    """Add up the rounds of each finetuning, then average the seeds; no step is no finetuning.
+
+    `total` has the pretraining too, and all that it goes on from.
+    """
+    before = convergence.pretraining_costs(costs)["seconds"] / 60
+    costs = costs[(costs["stage"] == "finetune") & (costs["steps"] > 0)]
     costs = costs.assign(
         arm=arm_of(costs),
         minutes=costs["seconds"] / 60,
@@ -72,7 +81,10 @@ def costs_of_arms(costs: pd.DataFrame) -> pd.DataFrame:
         gigabytes=costs["peak_bytes"].fillna(costs["peak_host_bytes"]) / 1e9,
     )
     how = {"minutes": "sum", "millions": "max", "gigabytes": "max"}
-    return costs.groupby([*TRAINED, "seed"]).agg(how).groupby(TRAINED).mean().reset_index()
+    by = ["pretraining", *TRAINED]
+    means = costs.groupby([*by, "seed"]).agg(how).groupby(by).mean().reset_index()
+    start = pd.MultiIndex.from_frame(means[["pretraining", "split"]])
+    return means.assign(total=means["minutes"] + before.reindex(start, fill_value=0.0).to_numpy())
 
 
 def front(points: pd.DataFrame, cost: str) -> pd.DataFrame:

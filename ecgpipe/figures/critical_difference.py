@@ -20,13 +20,14 @@ ALPHA = 0.05
 
 @_style.styled
 def draw(needs: Needs) -> Figure:
-    """Rank the arms in every task, budget and seed that all of them ran."""
+    """Rank the arms in every task, budget and seed that all of them ran; rare arms are left out."""
     scores = own_scores(needs.table("scores"), [METRIC])
-    blocks = scores[scores["label"] == "macro"].pivot_table(
-        index=[*PLACE, "budget", "seed"], columns="arm", values="value"
+    scores = scores[scores["label"] == "macro"]
+    blocks = complete(
+        scores.pivot_table(index=[*PLACE, "budget", "seed"], columns="arm", values="value")
     )
-    blocks = blocks.dropna()
     count, arms = blocks.shape
+    rare = scores["arm"].nunique() - arms
     if arms < FEWEST or count < FEWEST:
         return _style.said(
             f"{arms} arm{'s' * (arms != 1)} in {count} block{'s' * (count != 1)} of task, budget "
@@ -47,8 +48,16 @@ def draw(needs: Needs) -> Figure:
         f"Friedman p {'< 0.001' if friedman < 0.001 else f'= {friedman:.3f}'})\n"
         f"a bar joins arms that Wilcoxon tests with Holm's correction do not tell apart at 5 %"
         + (f"\n({count} blocks are too few for any pair to differ)" if smallest > ALPHA else "")
+        + (f"\n({rare} arms that ran in fewer blocks are left out)" if rare else "")
     )
     return figure
+
+
+def complete(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Take as many arms, columns, as have blocks enough in common, and the blocks they all ran."""
+    often = blocks.notna().sum()
+    parts = [blocks.loc[:, often >= least].dropna() for least in sorted(set(often))]
+    return next((part for part in parts if len(part) >= FEWEST), parts[0])
 
 
 def indistinct(values: Float[np.ndarray, "block arm"]) -> Bool[np.ndarray, "arm arm"]:

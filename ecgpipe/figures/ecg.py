@@ -25,7 +25,7 @@ SHOWN, BAR = 12, 8  # labels; mm for each
 @_style.styled
 def draw(needs: Needs) -> Figure:
     """Draw the last arm's first seed at the first task's largest budget."""
-    place, runs = next(iter(largest_budget_runs(needs).items()))
+    place, runs = next(iter(largest_budget_runs(needs.predictions).items()))
     run, path = _last_arm(needs, runs)
     said = predictions.read(path)
     table = records.read_table(list(needs.shards))

@@ -58,7 +58,7 @@ def draw(needs: Needs) -> Figure:
 
 def choose(needs: Needs) -> tuple[str, dict[str, Records]]:
     """Read the first place that can be mapped: its name, and its records by pretraining."""
-    for place, runs in largest_budget_runs(needs).items():
+    for place, runs in largest_budget_runs(needs.predictions).items():
         encoded: dict[str, Records] = {}
         for run, path in sorted(runs, key=lambda pair: pair[0].seed):
             if run.pretraining not in encoded and (found := read_records(path)):

@@ -31,7 +31,7 @@ def draw(needs: Needs) -> Figure:
     ]
     # one budget says nothing of efficiency, unless there is nothing else to show
     places = [(name, lines) for name, lines in places if lines["budget"].nunique() > 1] or places
-    looks = _style.looks(needs)
+    looks = _style.looks(needs, (arm for _, lines in places for arm in lines["arm"]))
     columns = min(3, len(places))
     rows = -(-len(places) // columns)
     figure, panels = _style.grid(

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from ecgpipe import studies
 from ecgpipe.figures import _style
-from ecgpipe.render import Needs, arm_of, budget_label, budget_order
+from ecgpipe.render import Needs, arm_of, budget_label, largest_budget
 
 NEEDS = ("histories",)
 SHOWN = {"valid_auroc": "macro AUROC, valid", "loss": "training loss"}
@@ -17,9 +17,14 @@ def draw(needs: Needs) -> Figure:
     """Draw finetuning at the largest budget; rounds follow each other."""
     histories = needs.table("histories")
     histories = histories[histories["stage"] == "finetune"]
+    histories = largest_budget(histories.assign(scored_on=histories["task"]))
     histories = histories.assign(arm=arm_of(histories), along=_along(histories))
-    places = list(dict.fromkeys((run.task, run.split) for run in studies.runs(needs.study)))
-    looks = _style.looks(needs)
+    learnt = set(zip(histories["task"], histories["split"], strict=True))
+    asked = dict.fromkeys((run.task, run.split) for run in studies.runs(needs.study))
+    places = [place for place in asked if place in learnt]
+    if not places:
+        return _style.said("no arm was finetuned step by step")
+    looks = _style.looks(needs, histories["arm"])
     columns = min(3, len(places))
     blocks = -(-len(places) // columns)
     wide = _style.SINGLE if columns == 1 else _style.DOUBLE
@@ -28,14 +33,13 @@ def draw(needs: Needs) -> Figure:
     several = len({split for _, split in places}) > 1
     for pair, (task, split) in zip(pairs, places, strict=False):
         own = histories[(histories["task"] == task) & (histories["split"] == split)]
-        budget = budget_order(own["budget"])[-1]
         name = f"{task}, {split}" if several else task
-        pair[0].set_title(f"{name}, {budget_label(budget)}")
+        pair[0].set_title(f"{name}, {budget_label(own['budget'].iloc[0])}")
         pair[-1].set_xlabel("steps")
         pair[0].sharex(pair[-1])
         pair[0].tick_params(labelbottom=False)
         for panel, measure in zip(pair, SHOWN, strict=True):
-            _panel(panel, own[own["budget"] == budget], measure, looks)
+            _panel(panel, own, measure, looks)
     for row, label in zip(panels, [*SHOWN.values()] * blocks, strict=True):
         row[0].set_ylabel(label)
     for panel in pairs[len(places) :].flat:

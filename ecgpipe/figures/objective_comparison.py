@@ -1,5 +1,7 @@
 """Objectives compared: every pretraining under every recipe, against networks not pretrained."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -65,7 +67,8 @@ def recipe_looks(needs: Needs, random: set[str]) -> dict[str, dict]:
             dash = (0, (4, 1.5, *(1, 1.5) * nets.index(run.pretraining)))
             own = {"label": labels[run.arm], "marker": None, "linestyle": dash}
         else:
-            marker = _style.MARKERS[index % len(_style.MARKERS)]
+            turn = index // len(_style.COLOURS)  # a colour that comes again has another marker
+            marker = _style.MARKERS[(index + turn) % len(_style.MARKERS)]
             own = {"label": recipes[run.recipe], "marker": marker, "linestyle": "-"}
         looks[run.arm] = {**own, "color": colour}
     return looks
@@ -86,10 +89,11 @@ def _height(own: pd.DataFrame) -> float:
 def _place(
     part: SubFigure, name: str, own: pd.DataFrame, looks: dict[str, dict], names: dict[str, str]
 ) -> None:
-    """Draw both budgets side by side on one scale, in the order of the larger."""
+    """Draw both budgets side by side on one scale, in the order of the larger, then the smaller."""
     budgets = budget_order(own["budget"])
     ends = list(dict.fromkeys((budgets[0], budgets[-1])))
-    order = rank(own[~own["reference"] & (own["budget"] == ends[-1])])
+    ranks = [rank(own[~own["reference"] & (own["budget"] == end)]) for end in reversed(ends)]
+    order = list(dict.fromkeys(itertools.chain(*ranks)))
     panels = part.subplots(1, len(ends), squeeze=False, sharex=True, sharey=True)
     for panel, budget in zip(panels.flat, ends, strict=True):
         _panel(panel, own[own["budget"] == budget], order, looks)

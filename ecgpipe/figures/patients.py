@@ -23,6 +23,8 @@ def draw(needs: Needs) -> Figure:
     Dots are patients with both classes: means over labels, seeds and draws. A diamond is the mean
     over patients, a tick the tenth of them that does worst.
     """
+    if not personal.select(needs):
+        return _style.said("no arm adapts to patients")
     lines = largest_budget(personal.gather(needs)).dropna(subset="auroc")
     if lines.empty:
         return _style.said("no test patient has records with and without a label")
@@ -39,7 +41,7 @@ def draw(needs: Needs) -> Figure:
             panel.set_title(f"{WAYS[order].format(shots)}\n{count} patients", fontsize=7)
             _panel(panel, own, list(looks))
     axes[0, 0].set_yticks(range(len(looks)), [look["label"] for look in looks.values()])
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylim(len(looks) - 0.5, -0.5)
     for panel in axes[-1]:
         panel.set_xlabel("AUROC")
     made.legend(handles=handles(), loc="outside lower center", ncols=2)

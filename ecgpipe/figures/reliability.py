@@ -1,5 +1,6 @@
 """Reliability diagram: how often a label is there when a model says it is so probable."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,42 +14,45 @@ from ecgpipe.render import Needs, largest_budget_runs, place_labels
 
 NEEDS = ("predictions",)
 EDGES = np.linspace(0, 1, 11)
+WIDEST = 5  # panels side by side
 LEAST = 10  # pairs of record and label in a bin, below which a share says nothing
 
 
 @_style.styled
 def draw(needs: Needs) -> Figure:
-    """Draw a row a task and a column an arm at the largest budget; seeds thin, their mean thick."""
-    looks, names = _style.looks(needs), place_labels(needs.study)
-    places = largest_budget_runs(needs)
-    width = min(_style.DOUBLE, 1.0 + 1.5 * len(looks))
-    side = (width - 0.6) / len(looks)
+    """Draw a panel an arm, task by task, at the largest budget; seeds thin, their mean thick."""
+    rows = list(_rows(needs))
+    columns = max(len(own) for _, own in rows)
+    width = min(_style.DOUBLE, 1.0 + 1.5 * columns)
     figure, panels = _style.grid(
-        2 * len(places),
-        len(looks),
-        height=(side + 0.75) / 2,
+        2 * len(rows),
+        columns,
+        height=((width - 0.6) / columns + 0.9) / 2,
         width=width,
-        height_ratios=[3, 1] * len(places),
+        height_ratios=[3, 1] * len(rows),
         sharex=True,
         sharey="row",
     )
-    for row, (place, runs) in enumerate(places.items()):
-        shares, counts = panels[2 * row], panels[2 * row + 1]
-        for column, (arm, look) in enumerate(looks.items()):
-            own = [path for run, path in runs if run.arm == arm]
-            if own:
-                _panel(shares[column], counts[column], own, look["color"])
-            else:  # an arm that this task does not have
-                shares[column].set_visible(False)
-                counts[column].set_visible(False)
-        shares[0].set_ylabel(f"{names[place]}\nshare present")
+    for (name, own), shares, counts in zip(rows, panels[::2], panels[1::2], strict=True):
+        shares[0].set_ylabel(f"{name}\nshare present")
         counts[0].set_ylabel("pairs")
-    for panel, look in zip(panels[0], looks.values(), strict=True):
-        panel.set_title(look["label"].replace(" + ", "\n+ "), fontsize=7)
-    for panel in panels[-1]:
-        panel.set_xlabel("probability")
+        for place, (look, paths) in enumerate(own):
+            _panel(shares[place], counts[place], paths, look["color"])
+            shares[place].set_title(look["label"].replace(" + ", "\n+ "), fontsize=7)
+        for panel in (*shares[len(own) :], *counts[len(own) :]):
+            panel.set_visible(False)
     figure.align_ylabels()
     return figure
+
+
+def _rows(needs: Needs) -> Iterator[tuple[str, list[tuple[dict, list[Path]]]]]:
+    """Give each task's name and arms, so many at a time: how one looks, and what its seeds said."""
+    looks, names = _style.looks(needs), place_labels(needs.study)
+    for place, runs in largest_budget_runs(needs.predictions).items():
+        paths = {arm: [path for run, path in runs if run.arm == arm] for arm in looks}
+        own = [(looks[arm], seeds) for arm, seeds in paths.items() if seeds]
+        for first in range(0, len(own), WIDEST):
+            yield names[place], own[first : first + WIDEST]
 
 
 def _panel(shares: Axes, counts: Axes, paths: list[Path], colour: str) -> None:
@@ -57,10 +61,10 @@ def _panel(shares: Axes, counts: Axes, paths: list[Path], colour: str) -> None:
     shares.set(xlim=(0, 1), ylim=(-0.03, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     shares.set_xticklabels(["0", "0.5", "1"])
     shares.set_yticklabels(["0", "0.5", "1"])
+    counts.set_xlabel("probability")
+    counts.tick_params(labelbottom=True)
     counts.set_yscale("log")
     counts.yaxis.set_major_formatter("{x:g}")
-    if not paths:
-        return
     test = [predictions.read(path).of("test") for path in paths]
     binned = np.array([bin_pairs(each.target, each.probability) for each in test])
     for said, present, _ in binned:

@@ -28,7 +28,7 @@ ALONG = np.linspace(0, 1, 201)  # false positive rate, or recall
 def draw(needs: Needs) -> Figure:
     """Draw two rows a task at the largest budget; a curve is the mean over seeds."""
     looks, names = _style.looks(needs), place_labels(needs.study)
-    places = largest_budget_runs(needs)
+    places = largest_budget_runs(needs.predictions)
     figure, panels = _style.grid(2 * len(places), 1 + LABELS, height=1.7, sharex=True, sharey=True)
     for row, (place, runs) in enumerate(places.items()):
         tests = {arm: [_test(path) for run, path in runs if run.arm == arm] for arm in looks}

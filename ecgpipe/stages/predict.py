@@ -102,7 +102,7 @@ def read_noise(
 
 
 def disturbed(cohort: Cohort, condition: Condition, recorded: torch.Tensor | None) -> Cohort:
-    """Show records as a condition has them, in int16 microvolts again.
+    """Show records as a condition has them, in int16 microvolts again; padding stays zero.
 
     Rounding moves a signal-to-noise ratio by less than 0.1 dB at 24 dB and 0.01 dB at -6 dB. What
     is beyond 32.8 mV is clipped.
@@ -111,13 +111,14 @@ def disturbed(cohort: Cohort, condition: Condition, recorded: torch.Tensor | Non
         return cohort
     seeds = noise_seeds(cohort, condition)
     limits = torch.iinfo(torch.int16)
-    signal = torch.empty_like(cohort.signal)
-    for first in range(0, len(cohort), BLOCK):
-        some = slice(first, first + BLOCK)
-        clean = cohort.signal[some].cpu().double() * MILLIVOLTS
-        millivolts = disturb(clean, condition, cohort.montage, seeds[some], recorded)
-        microvolts = (millivolts / MILLIVOLTS).round().clamp(limits.min, limits.max)
-        signal[some] = microvolts.to(signal)
+    signal = torch.zeros_like(cohort.signal)
+    for samples, alike in cohort.table.groupby("samples").indices.items():
+        for some in torch.from_numpy(alike).split(BLOCK):
+            clean = cohort.signal[some, :, :samples].cpu().double() * MILLIVOLTS
+            own = [seeds[row] for row in some]
+            millivolts = disturb(clean, condition, cohort.montage, own, recorded)
+            microvolts = (millivolts / MILLIVOLTS).round().clamp(limits.min, limits.max)
+            signal[some, :, :samples] = microvolts.to(signal)
     return replace(cohort, signal=signal)
 
 

@@ -114,7 +114,7 @@ def rows_of(
     """Make the rows of one recording: what each holds, and which rhythms and beats lie in it."""
     digest, fingerprint = records.digest(signal), fingerprints.fingerprint(signal)
     starts = np.array([start for start, _ in found])
-    seconds = preparation.window or preparation.seconds
+    seconds = np.array([millivolts.shape[1] / preparation.fs for _, millivolts in found])
     rhythms = annotations.shares(record.spans, starts, seconds)
     beats = annotations.counts(record.beats, starts, seconds)
     rows = []

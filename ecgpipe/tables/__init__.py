@@ -3,7 +3,7 @@
 A table `NAME.py` offers
 
 - `NEEDS`: what it reads, out of scores, comparisons, costs, histories, estimates, conditions,
-  predictions, records;
+  predictions, attributions, records;
 - `build(needs: render.Needs) -> pandas.DataFrame`: the numbers, one line a fact, for the CSV;
 - `layout(table: pandas.DataFrame) -> pandas.DataFrame`: the same as text for people,
   one line a row of the printed table, columns by their headings; `**0.93**` is bold in Markdown

@@ -1,14 +1,18 @@
-"""What each arm costs to train: parameters, bytes, seconds, memory and work."""
+"""What each arm costs to train: parameters, bytes, seconds, memory and work.
+
+From the start means with every pretraining that it goes on from, one after the other.
+"""
 
 from typing import Any
 
 import pandas as pd
 
+from ecgpipe import convergence
 from ecgpipe.render import Needs, arm_labels, arm_of, budget_label, budget_order
 from ecgpipe.tables import _text
 
 NEEDS = ("costs",)
-RUN = ["stage", "arm", "task", "split", "budget"]
+RUN = ["stage", "arm", "pretraining", "task", "split", "budget"]
 SUMMED = ["seconds", "steps"]  # over rounds
 LARGEST = ["trainable", "adapter_bytes", "peak_bytes", "peak_host_bytes", "flops_per_sample"]
 AVERAGED = ["seconds_per_step", "samples_per_second"]
@@ -17,6 +21,7 @@ SHOWN = {
     "adapter_bytes": ("Adapter", _text.size),
     "seconds_per_step": ("Step", _text.duration),
     "seconds": ("Total", _text.duration),
+    "seconds_from_start": ("From the start", _text.duration),
     "samples_per_second": ("Samples/s", _text.quantity),
     "peak": ("Peak memory", _text.size),
     "flops_per_sample": ("FLOPs/sample", _text.quantity),
@@ -40,7 +45,19 @@ def build(needs: Needs) -> pd.DataFrame:
     }
     means |= {"seeds": ("seed", "nunique"), "device": ("device", _joined)}
     table = runs.groupby(RUN, as_index=False).agg(**means)
-    return _in_order(table, needs)
+    return _in_order(add_before(table, convergence.chains(costs)), needs)
+
+
+def add_before(table: pd.DataFrame, chains: dict[str, list[str]]) -> pd.DataFrame:
+    """Add `seconds_from_start`: with those of all that the line goes on from."""
+    own = table[table["stage"] == "pretrain"].set_index(["pretraining", "split"])["seconds"]
+    whole = {
+        (name, split): sum(own[stage, split] for stage in chains[name]) for name, split in own.index
+    }
+    places = zip(table["pretraining"], table["split"], strict=True)
+    before = pd.Series([whole.get(place, 0.0) for place in places], table.index)
+    itself = table["seconds"].where(table["stage"] != "pretrain", 0.0)
+    return table.assign(seconds_from_start=before + itself)
 
 
 def layout(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """Adaptation to each patient: what every arm scores on the rest of the test patients, and before.
 
 Patients of all splits are put together, each measured on what was not labeled of it; an arm that
-was not adapted has every window. The difference is from the study's first arm, where it was
-adapted by as many windows.
+was not adapted has every window. The difference is from the first arm of a task, where it was
+adapted by as many windows. Tasks in which nobody is adapted to are left out.
 """
 
 import pandas as pd
@@ -29,7 +29,7 @@ ROW = ["task", "scored_on", "budget", "label", "order", "shots", "arm"]
 def build(needs: Needs) -> pd.DataFrame:
     """Summarise the test patients of every arm by label, order and number of labeled windows."""
     arms = arm_labels(needs.study)
-    table = personal.summarise(personal.gather(needs), first=next(iter(arms)))
+    table = personal.summarise(personal.gather(needs), list(arms))
     table = table.assign(name=table["arm"].map(arms))
     budgets, orders = budget_order(table["budget"]), list(ORDERS)
     place = {"arm": list(arms).index, "budget": budgets.index, "order": orders.index}
