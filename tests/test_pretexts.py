@@ -5,11 +5,12 @@ from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from ecgpipe import fit
+from ecgpipe import fit, outcomes
 from ecgpipe.augment import make_view
 from ecgpipe.batches import Montage, Pretext
 from ecgpipe.conditions import disturb
@@ -353,9 +354,10 @@ def test_fewer_than_two_pretexts_are_refused(pretexts):
         joint.Config(pretexts=pretexts)
 
 
-def test_a_weight_that_counts_nothing_is_refused():
-    with pytest.raises(ValueError, match="weight 0 must be above 0"):
-        joint.Config(pretexts=(TURNS[0] | {"weight": 0}, TURNS[1]))
+@pytest.mark.parametrize("weight", [0, "1e-3"])
+def test_a_weight_that_counts_nothing_is_refused(weight):
+    with pytest.raises(ValueError, match=f"weight {weight!r}; expected a number above 0"):
+        joint.Config(pretexts=(TURNS[0] | {"weight": weight}, TURNS[1]))
 
 
 def test_a_setting_that_a_pretext_does_not_know_is_named():
@@ -426,6 +428,13 @@ def test_turns_cost_what_as_many_steps_of_each_pretext_cost(tmp_path):
 def test_what_a_pretext_tells_is_the_mean_over_its_own_steps(tmp_path):
     (row, _) = learn("joint", tmp_path)[1]
     assert row["loss"] == pytest.approx((row["transforms_loss"] + row["location_loss"]) / 2)
+
+
+def test_a_pretext_without_a_turn_leaves_its_columns_empty(tmp_path):
+    rows = [dict.fromkeys(outcomes.FIRST, 1.0) | told for told in ({"one": 2.0}, {"other": 3.0})]
+    outcomes.write(tmp_path / "checkpoint.safetensors", rows, {}, "loss")
+    table = pd.read_csv(tmp_path / "history.csv")
+    assert table[["one", "other"]].isna().to_numpy().tolist() == [[False, True], [True, False]]
 
 
 @pytest.mark.parametrize("name", ALL)

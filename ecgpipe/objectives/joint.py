@@ -35,8 +35,9 @@ class Config:
             )
         if wrong := sorted(set(names) & set(NO_PRETEXT)):
             raise ValueError(f"joint: {', '.join(wrong)} cannot be one of several pretexts")
-        if least := [told for told in self.pretexts if told.get("weight", 1) <= 0]:
-            raise ValueError(f"joint: weight {least[0]['weight']} must be above 0")
+        for weight in (told.get("weight", 1.0) for told in self.pretexts):
+            if not (isinstance(weight, int | float) and weight > 0):
+                raise ValueError(f"joint: weight {weight!r}; expected a number above 0")
 
 
 class Objective(nn.Module):

@@ -113,8 +113,9 @@ class Objective(nn.Module):
         drawn = torch.randint(1 + len(swaps), size, generator=batch.generator, device=device)
         if not swaps:
             return signal, drawn
+        matrix = matrices(batch.montage.leads, swaps, device).to(signal.dtype)
         with torch.autocast(device.type, enabled=False):
-            return matrices(batch.montage.leads, swaps).to(signal)[drawn] @ signal, drawn
+            return matrix[drawn] @ signal, drawn
 
     def locate(
         self, batch: Pretext
@@ -160,7 +161,7 @@ def pool_stretches(
 
 @cache
 def matrices(
-    leads: tuple[str, ...], swaps: tuple[tuple[str, str], ...]
+    leads: tuple[str, ...], swaps: tuple[tuple[str, str], ...], device: torch.device
 ) -> Float[Tensor, "swap lead lead"]:
     """Say what the leads show of themselves after no exchange, and after each of these."""
     known = potentials(leads)
@@ -170,4 +171,4 @@ def matrices(
             f"{', '.join(known) or 'none'}; set `swaps` of the objective to pairs of these, or []"
         )
     pairs: list[tuple[tuple[str, str], ...]] = [(), *((swap,) for swap in swaps)]
-    return torch.stack([swap_electrodes(leads, pair) for pair in pairs])
+    return torch.stack([swap_electrodes(leads, pair) for pair in pairs]).to(device)

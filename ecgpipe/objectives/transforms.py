@@ -2,7 +2,7 @@
 
 The transforms are steps of a view; each is computed of its own records only. Noise of 15 dB and
 time cut in 20 pieces are theirs. Time is warped at a speed that walks at random, theirs of nine
-pieces is 1.05 times higher or lower. They scale by 0.9, which nobody could tell in millivolts: here
+pieces is 1.05 times higher or lower. They scale by a tenth, which nobody tells in millivolts: here
 it is by 2 to 4, and by one factor for all leads, since leads that do not fit each other would be
 told without a look at the waves. Take crops no longer than the recordings: what fills up a short
 one would show what was done to its time.

@@ -247,17 +247,20 @@ def test_one_arm_alone_has_no_cost_to_be_weighed(needs):
     assert "nothing to compare" in said(drawn)
 
 
-def test_a_task_without_a_step_of_finetuning_has_no_curve_and_no_cost(needs):
-    plugins = [registry.load("figures", name) for name in ("learning_curves", "cost_score")]
-    kept = replace(needs, histories=needs.histories.query("task == 'ptbxl-rhythm'"))
-    assert {panel.get_title(loc="left") for panel in plugins[0].draw(kept).axes} == {
-        "ptbxl-rhythm, 100 %",
-        "",
-    }
-    still = needs.costs.assign(
-        steps=needs.costs["steps"].where(needs.costs["recipe"] == "probe", 0)
-    )
-    assert set(plugins[1].costs_of_arms(still)["arm"]) == {"random-xresnet1d18 + probe", PROBE}
+def test_a_task_without_a_step_of_finetuning_has_no_curve(needs):
+    plugin, told = registry.load("figures", "learning_curves"), needs.histories
+    kept = plugin.draw(replace(needs, histories=told[told["task"] == "ptbxl-rhythm"]))
+    titles = {panel.get_title(loc="left") for panel in kept.axes}
+    assert titles == {"ptbxl-rhythm, 100 %", ""}
+    none = replace(needs, histories=told[told["stage"] == "pretrain"])
+    assert "no arm was finetuned step by step" in said(plugin.draw(none))
+
+
+def test_what_took_no_step_of_finetuning_has_no_cost_to_be_weighed(needs):
+    frozen = needs.costs["recipe"] == "probe"
+    costs = needs.costs.assign(steps=needs.costs["steps"].where(frozen, 0))
+    found = registry.load("figures", "cost_score").costs_of_arms(costs)
+    assert set(found["arm"]) == {"random-xresnet1d18 + probe", PROBE}
 
 
 def test_neighbours_alike_are_counted_as_by_hand(rng):

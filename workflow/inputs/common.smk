@@ -22,7 +22,7 @@ REVISION = {
     "draw": 1,
     "pretrain": 2,
     "finetune": 2,
-    "predict": 5,
+    "predict": 6,
     "personalize": 1,
     "evaluate": 2,
     "estimate": 1,
