@@ -60,7 +60,7 @@ def windows(folder):
     for record in synthetic_ambulatory.records(folder):
         signal = synthetic_ambulatory.read(folder, record, "signals")
         starts, cut = zip(*signals.prepare(signal, told, record.unreadable), strict=True)
-        shares = annotations.shares(record.spans, np.array(starts), 2.0)
+        shares = annotations.shares(record.spans, np.array(starts), np.full(len(starts), 2.0))
         target = [sum(share.get(code, 0.0) for code in VA) >= 0.5 for share in shares]
         found.append((np.concatenate(cut), np.array(target), np.full(len(cut), record.patient)))
     return tuple(np.concatenate(each) for each in zip(*found, strict=True))

@@ -27,8 +27,11 @@ RECIPES = {
 }
 
 
-def lay_out(folder: Path, dataset: str, task: dict) -> None:
-    """Copy the workflow and give it a tiny study: two arms, two rounds, two seeds."""
+def lay_out(folder: Path, dataset: str, task: dict, asked: dict[str, str]) -> None:
+    """Copy the workflow and give it a tiny study: two arms, two rounds, two seeds.
+
+    What is `asked` of its grids is more than which runs there are.
+    """
     copy_workflow(folder)
     backbone = {"name": "xresnet1d", "depth": 18, "width": 16}
     parts = {
@@ -48,7 +51,12 @@ def lay_out(folder: Path, dataset: str, task: dict) -> None:
             "fit": FIT | {"steps": 40},
         },
     } | {f"config/recipes/{name}.yaml": recipe for name, recipe in RECIPES.items()}
-    shared = {"tasks": ["tiny"], "splits": ["standard"], "budgets": ["0.3"], "seeds": [0, 1]}
+    shared = {
+        "tasks": ["tiny"],
+        "splits": ["standard"],
+        "budgets": ["0.3"],
+        "seeds": [0, 1],
+    } | asked
     grids = [
         {"pretrainings": ["tiny-random"], "recipes": ["tiny-full"]},
         {"pretrainings": ["tiny-supervised"], "recipes": ["tiny-self-training"]},
@@ -56,6 +64,8 @@ def lay_out(folder: Path, dataset: str, task: dict) -> None:
     study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     study["tables"].remove("equal_budget")  # which wants several budgets
     study["tables"].remove("personal")  # which wants an arm that adapts to patients
+    if "explanation" not in asked:
+        study["tables"].remove("attention")
     parts["config/config.yaml"] = study | {"study": "tiny", "grids": [g | shared for g in grids]}
     for path, values in parts.items():
         (folder / path).write_text(yaml.safe_dump(values))
@@ -94,6 +104,7 @@ def test_the_synthetic_cohort_goes_all_the_way_and_into_a_report(tmp_path):
         tmp_path,
         "synthetic",
         yaml.safe_load((ROOT / "config/tasks/synthetic-all.yaml").read_text()),
+        asked={"explanation": "demo"},
     )
     run(tmp_path)
     check(tmp_path, least=0.55)
@@ -107,6 +118,6 @@ def test_the_synthetic_cohort_goes_all_the_way_and_into_a_report(tmp_path):
 )
 def test_real_recordings_go_all_the_way(tmp_path):
     task = yaml.safe_load((ROOT / "config/tasks/ptbxl-small-superdiag.yaml").read_text())
-    lay_out(tmp_path, "ptbxl", task)
+    lay_out(tmp_path, "ptbxl", task, asked={})
     run(tmp_path, "--config", f"mirror={os.environ['ECGPIPE_MIRROR']}")
     check(tmp_path, least=0.7)
