@@ -37,9 +37,18 @@ def measure(
         "pointing": _by_region(highest, code) / highest.sum(dim=1, keepdim=True),
         "rank_accuracy": _rank_accuracy(size, code, count),
     }
-    area = count / count.sum(dim=1, keepdim=True)
     empty = count == 0
-    return {"area": area} | {k: value.masked_fill(empty, torch.nan) for k, value in there.items()}
+    there = {name: value.masked_fill(empty, torch.nan) for name, value in there.items()}
+    return {"area": area(region, size.dtype)} | there
+
+
+def area(
+    region: Int8[Tensor, "record lead time"], dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "record region"]:
+    """Share of the samples of known region that lie in each."""
+    code = region.flatten(1)
+    count = _by_region(torch.ones_like(code, dtype=dtype), code)
+    return count / count.sum(dim=1, keepdim=True)
 
 
 def shift(

@@ -62,7 +62,7 @@ class Questions:
             label = self.label[some][which]
             fall = drops(network, signal, label, region, len(REGIONS), fs)
             found.append(mean_over_crops(fall, crops[some]))
-        area = attention.measure(self.region.float(), self.region)["area"]
+        area = attention.area(self.region)
         return {"area": area, "drop": torch.cat(found).masked_fill(area == 0, torch.nan)}
 
     def _passes(self) -> Iterator[tuple[slice, Int[Tensor, " crop"], Int[Tensor, " crop"]]]:
