@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from ecgpipe import distortions, noises, settings
 from ecgpipe.batches import Montage
+from ecgpipe.padding import as_silent
 
 Signals = Float[Tensor, "batch lead time"]
 
@@ -23,7 +24,7 @@ Signals = Float[Tensor, "batch lead time"]
 def noise(signal: Signals, *, generator: Generator, amplitude: float = 0.005) -> Signals:
     """Add white noise of the given standard deviation, in millivolts, to each lead on its own."""
     drawn = torch.randn(signal.shape, generator=generator, device=signal.device)
-    return drawn.mul_(amplitude).to(signal).add_(signal)
+    return as_silent(drawn.mul_(amplitude).to(signal), signal).add_(signal)
 
 
 def relative_noise(
@@ -38,7 +39,7 @@ def relative_noise(
     drawn *= (signal != 0).any(dim=-1, keepdim=True)
     least = torch.finfo(signal.dtype).tiny
     size = (noises.power(signal) / noises.power(drawn).clamp(min=least) / 10 ** (snr / 10)).sqrt()
-    return drawn.mul_(size[:, None, None]).add_(signal)
+    return as_silent(drawn.mul_(size[:, None, None]), signal).add_(signal)
 
 
 def baseline_wander(
@@ -152,7 +153,7 @@ def _disturbed(
     """Add noise of a kind, of a size that each record draws evenly below the largest."""
     drawn = noises.draw(kind, len(signal), signal.shape[-1], montage, generator)
     size = largest * torch.rand((len(signal), 1, 1), generator=generator, device=signal.device)
-    return drawn.mul_(size).to(signal).add_(signal)
+    return as_silent(drawn.mul_(size).to(signal), signal).add_(signal)
 
 
 def _where(taken: Bool[Tensor, " batch"], changed: Signals, signal: Signals) -> Signals:

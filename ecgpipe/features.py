@@ -6,10 +6,10 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from ecgpipe import model, parallel
+from ecgpipe import model, padding, parallel
 from ecgpipe.cohort import Cohort, mean_over_crops
 from ecgpipe.heads import Head
 from ecgpipe.inference import CROPS, autocast
@@ -31,6 +31,12 @@ class Given(model.Backbone):
     def trunk(self, stemmed: Tensor) -> Float[Tensor, "batch token dim"]:
         """Pass on the tokens."""
         return stemmed
+
+    def recorded(
+        self, signal: Float[Tensor, "batch token dim"], tokens: int
+    ) -> Bool[Tensor, "batch token"]:
+        """Tell padding by its tokens, which are zero."""
+        return padding.recorded_tokens(signal.mT, tokens)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,8 @@ class Features:
         """Average the probabilities of all crops of each record."""
         was_training = head.training
         head.eval()
-        logits = head(self.tokens).float()
+        recorded = padding.recorded_tokens(self.tokens.mT, self.tokens.shape[1])
+        logits = head(self.tokens, recorded).float()
         head.train(was_training)
         return mean_over_crops(logits.sigmoid(), self.crops).cpu().numpy()
 
@@ -89,7 +96,8 @@ def encode(
         tiles = cohort.tiles(slice(first, first + records), length, stride)
         with autocast(device, mixed):
             tokens = network.backbone(tiles)
-        few = network.head.summarise(tokens.float())
+        recorded = network.backbone.recorded(tiles, tokens.shape[1])
+        few = network.head.summarise(tokens.float(), recorded)
         if few[0].nbytes * crops.sum() > LARGEST:
             return None
         found.append(few)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 Tokens = Float[Tensor, "batch token dim"]
+Recorded = Bool[Tensor, "batch token"]  # the other tokens stand for padding; None: all of them
 
 POOLED = {  # token widths
     "max_mean": 2,
@@ -77,26 +78,32 @@ class Head(nn.Module):
         kept = [name for name in new if name.startswith(("attend.", *hidden))]
         self.load_state_dict({**new, **{name: before.state_dict()[name] for name in kept}})
 
-    def summarise(self, tokens: Tokens) -> Float[Tensor, "batch few dim"]:
-        """Give as few tokens as this head needs to see the same: what is kept of many crops."""
-        if self.pool == "mean":
-            return tokens.mean(dim=1, keepdim=True)
-        if self.pool == "max":
-            return tokens.amax(dim=1, keepdim=True)
-        if self.pool == "max_mean":  # two tokens of the same maximum and mean
-            highest, mean = tokens.amax(dim=1), tokens.mean(dim=1)
-            return torch.stack([highest, 2 * mean - highest], dim=1)
-        return tokens
+    def summarise(
+        self, tokens: Tokens, recorded: Recorded | None = None
+    ) -> Float[Tensor, "batch few dim"]:
+        """Give as few tokens as this head needs to see the same: what is kept of many crops.
 
-    def forward(self, tokens: Tokens) -> Float[Tensor, "batch label"]:
-        """Return one logit a label."""
+        Where that takes all of them, those of padding are zero.
+        """
+        if self.pool in ("max", "mean"):
+            return pool(tokens, self.pool, recorded)[:, None]
+        if self.pool == "max_mean":  # two tokens of the same maximum and mean
+            highest, mean = pool(tokens, "max_mean", recorded).chunk(2, dim=1)
+            return torch.stack([highest, 2 * mean - highest], dim=1)
+        return tokens if recorded is None else tokens * recorded[..., None]
+
+    def forward(
+        self, tokens: Tokens, recorded: Recorded | None = None
+    ) -> Float[Tensor, "batch label"]:
+        """Return one logit a label; tokens of padding are not pooled, but by `flatten`."""
         if self.tokens not in (0, tokens.shape[1]):
             raise ValueError(
                 f"a flattened head of {self.tokens} tokens was given {tokens.shape[1]}; crops must "
                 "be as long as in training (`crop` in `fit`, `tokens` in `head`)"
             )
-        pooled = self.attend(tokens) if self.attend is not None else pool(tokens, self.pool)
-        return self.layers(pooled)
+        if self.attend is not None:
+            return self.layers(self.attend(tokens, recorded))
+        return self.layers(pool(tokens, self.pool, recorded))
 
 
 class Attention(nn.Module):
@@ -108,15 +115,43 @@ class Attention(nn.Module):
         self.query = nn.Parameter(torch.zeros(1, 1, dim))  # at first it attends evenly
         self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
 
-    def forward(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
+    def forward(
+        self, tokens: Tokens, recorded: Recorded | None = None
+    ) -> Float[Tensor, "batch dim"]:
         """Pool."""
         query = self.query.expand(len(tokens), -1, -1)
-        return self.attention(query, tokens, tokens, need_weights=False)[0][:, 0]
+        unheard = None if recorded is None else ~recorded
+        told = {"key_padding_mask": unheard, "need_weights": False}
+        return self.attention(query, tokens, tokens, **told)[0][:, 0]
 
 
-def pool(tokens: Tokens, kind: str = "max_mean") -> Float[Tensor, "batch pooled"]:
-    """Pool tokens over time, by parameters of none."""
+def pool(
+    tokens: Tokens, kind: str = "max_mean", recorded: Recorded | None = None
+) -> Float[Tensor, "batch pooled"]:
+    """Pool what was recorded over time, by parameters of none; `flatten` takes all tokens."""
     if kind == "flatten":
         return tokens.flatten(1)
-    parts = {"max": tokens.amax(dim=1), "mean": tokens.mean(dim=1), "last": tokens[:, -1]}
-    return torch.cat([parts[name] for name in kind.split("_")], dim=1)
+    if recorded is None:
+        recorded = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
+    parts = [POOLS[name](tokens, recorded) for name in kind.split("_")]
+    return torch.cat(parts, dim=1)
+
+
+def highest(tokens: Tokens, recorded: Recorded) -> Float[Tensor, "batch dim"]:
+    """Take the maximum of each feature."""
+    return tokens.masked_fill(~recorded[..., None], -torch.inf).amax(dim=1)
+
+
+def mean(tokens: Tokens, recorded: Recorded) -> Float[Tensor, "batch dim"]:
+    """Average each feature."""
+    weight = recorded / recorded.sum(dim=1, keepdim=True)
+    return (weight[:, None].to(tokens) @ tokens)[:, 0]
+
+
+def last(tokens: Tokens, recorded: Recorded) -> Float[Tensor, "batch dim"]:
+    """Take the last token."""
+    place = recorded.sum(dim=1) - 1
+    return tokens.take_along_dim(place[:, None, None], dim=1)[:, 0]
+
+
+POOLS = {"max": highest, "mean": mean, "last": last}

@@ -44,7 +44,9 @@ def probabilities_and_embeddings(
 
     def say(crops: Tensor) -> tuple[Tensor, ...]:
         tokens = model.backbone(crops)
-        return head(tokens).float().sigmoid(), pool(tokens.float(), "max_mean")
+        recorded = model.backbone.recorded(crops, tokens.shape[1])
+        said = head(tokens, recorded).float().sigmoid()
+        return said, pool(tokens.float(), "max_mean", recorded)
 
     probability, embedded = _over_crops(model, say, cohort, seconds, stride)
     return probability, embedded
@@ -56,7 +58,9 @@ def embeddings(
     """Average what the encoder makes of all crops of each signal: its tokens' maximum and mean."""
 
     def say(crops: Tensor) -> tuple[Tensor, ...]:
-        return (pool(model.backbone(crops).float(), "max_mean"),)
+        tokens = model.backbone(crops)
+        recorded = model.backbone.recorded(crops, tokens.shape[1])
+        return (pool(tokens.float(), "max_mean", recorded),)
 
     return _over_crops(model, say, cohort, seconds, stride)[0]
 

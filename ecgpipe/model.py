@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ecgpipe import registry, settings, tensor_files
+from ecgpipe import padding, registry, settings, tensor_files
 from ecgpipe.batches import Montage
 from ecgpipe.heads import Head, HeadConfig
 
@@ -33,6 +33,12 @@ class Backbone(nn.Module):
     def trunk(self, stemmed: Tensor) -> Float[Tensor, "batch token dim"]:
         """Turn the stem's output into tokens."""
         raise NotImplementedError
+
+    def recorded(
+        self, signal: Float[Tensor, "batch lead time"], tokens: int
+    ) -> Bool[Tensor, "batch tokens"]:
+        """Tell which of the tokens of signals stand for more than padding."""
+        return padding.recorded_tokens(signal, tokens)
 
     def layers(self) -> list[nn.Module]:
         """The backbone's parts from input to output, for rates that differ with depth."""
@@ -58,7 +64,8 @@ class Classifier(nn.Module):
     def forward(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch label"]:
         """Return one logit a label."""
         assert self.head is not None, "a classifier without labels has no logits"
-        return self.head(self.backbone(signal))
+        tokens = self.backbone(signal)
+        return self.head(tokens, self.backbone.recorded(signal, tokens.shape[1]))
 
     def train(self, mode: bool = True) -> "Classifier":
         """Switch mode; a batch norm that does not learn keeps the statistics it has."""

@@ -42,31 +42,40 @@ class Course:
         return on & ~(self.follows & np.append(False, on[:-1]))
 
 
-def measure(test: Predictions, threshold: Float[np.ndarray, " label"]) -> pd.DataFrame:
-    """Measure each label in each patient, a line each.
+def measure(
+    test: Predictions,
+    threshold: Float[np.ndarray, " label"],
+    limited: Float[np.ndarray, " label"],
+) -> pd.DataFrame:
+    """Measure each label in each patient, a line each, at two thresholds.
 
     `auroc` and `f1` are NaN where a patient has windows of one class only; `delay` sums, in
     seconds, over the events that were `found`; `false_alarms` are NaN where there is the label.
+    `limited_` tells the same at the second threshold, that of `alarms`, and NaN if there is none.
     `pooled_auroc` is that of all windows of all patients, the same in every line. What is told in
     time is NaN where recordings were not cut into windows.
     """
-    order = np.lexsort((test.start, test.record, test.patient))
-    ordered = test.take(order)
-    course = follow(ordered)
-    columns = zip(test.labels, ordered.target.T, ordered.probability.T, threshold, strict=True)
+    ordered, course = follow(test)
+    thresholds = threshold, limited
+    columns = zip(test.labels, ordered.target.T, ordered.probability.T, *thresholds, strict=True)
     tables = [_measure(course, *told).assign(label=label) for label, *told in columns]
     return pd.concat(tables, ignore_index=True)
 
 
-def follow(ordered: Predictions) -> Course:
-    """Find which windows follow one another; the shortest step between two is what each lasts."""
+def follow(unordered: Predictions) -> tuple[Predictions, Course]:
+    """Put windows in order, and find which follow one another.
+
+    The shortest step between two is what each lasts.
+    """
+    order = np.lexsort((unordered.start, unordered.record, unordered.patient))
+    ordered = unordered.take(order)
     names, patient = np.unique(ordered.patient, return_inverse=True)
     same = (np.diff(patient) == 0) & (ordered.record[1:] == ordered.record[:-1])
     step = np.diff(ordered.start)
     later = step[same & (step > TOLERANCE)]
     seconds = float(later.min()) if len(later) else np.nan
     follows = np.append(False, same & (step <= seconds + TOLERANCE))
-    return Course(names, patient, ordered.start, follows, seconds)
+    return ordered, Course(names, patient, ordered.start, follows, seconds)
 
 
 def summarise(
@@ -91,6 +100,10 @@ def summarise(
         "false_alarms_per_hour": rate("false_alarms", columns["hours"]),
         "event_sensitivity": rate("found", columns["events"]),
         "time_to_detection": rate("delay", columns["found"]),
+        "limited_patient_f1": rate("limited_f1", free),
+        "limited_sensitivity": rate("limited_true", columns["positives"]),
+        "limited_event_sensitivity": rate("limited_found", columns["events"]),
+        "limited_false_alarms_per_hour": rate("limited_false_alarms", columns["hours"]),
     }
 
 
@@ -109,48 +122,62 @@ def quantile(
 
 
 def _measure(
-    course: Course, target: Rows, probability: Float[np.ndarray, " row"], threshold: float
+    course: Course,
+    target: Rows,
+    probability: Float[np.ndarray, " row"],
+    threshold: float,
+    limited: float,
 ) -> pd.DataFrame:
     """Measure one label."""
-    decided = probability >= threshold
     windows, positives = course.total(np.ones_like(target)), course.total(target)
-    true, called = course.total(target & decided), course.total(decided)
-    f1 = ratio(2 * true, positives + called)
-    alarms = course.total(course.begins(decided))
-    events, found, delay = _events(course, target, decided)
+    ranked = {
+        "patient": course.names,
+        "windows": windows,
+        "positives": positives,
+        "auroc": _auroc(course.patient, target, probability),
+        POOLED: _auroc(np.zeros_like(course.patient), target, probability).item(),
+        "hours": windows * course.seconds / HOUR,
+        "events": course.total(course.begins(target)),
+    }
+    decided = _decide(course, target, probability >= threshold)
+    quiet = _decide(course, target, probability >= limited)
+    known = np.nan if np.isnan(limited) else 1.0
     return pd.DataFrame(
-        {
-            "patient": course.names,
-            "windows": windows,
-            "positives": positives,
-            "true": true,
-            "rejected": windows - positives - called + true,
-            "auroc": _auroc(course.patient, target, probability),
-            POOLED: _auroc(np.zeros_like(course.patient), target, probability).item(),
-            "f1": np.where((positives > 0) & (positives < windows), f1, np.nan),
-            "hours": windows * course.seconds / HOUR,
-            "false_alarms": np.where(positives == 0, alarms, np.nan),
-            "events": events,
-            "found": found,
-            "delay": delay,
-        }
+        ranked | decided | {f"limited_{name}": known * value for name, value in quiet.items()}
     )
+
+
+def _decide(course: Course, target: Rows, decided: Rows) -> dict[str, np.ndarray]:
+    """Count, patient by patient, what was decided rightly and wrongly."""
+    true, rejected = course.total(target & decided), course.total(~(target | decided))
+    positives, negatives = course.total(target), course.total(~target)
+    f1 = ratio(2 * true, 2 * true + (positives - true) + (negatives - rejected))
+    alarms = course.total(course.begins(decided))
+    found, delay = _events(course, target, decided)
+    return {
+        "true": true,
+        "rejected": rejected,
+        "f1": np.where((positives > 0) & (negatives > 0), f1, np.nan),
+        "false_alarms": np.where(positives == 0, alarms, np.nan),
+        "found": found,
+        "delay": delay,
+    }
 
 
 def _events(
     course: Course, target: Rows, decided: Rows
 ) -> tuple[Float[np.ndarray, " patient"], ...]:
-    """Count the events of each patient, those found, and the seconds that this took."""
+    """Count the events of each patient that were found, and the seconds that this took."""
     begins = course.begins(target)
     first = np.flatnonzero(begins[target])  # among the windows of events
     if not len(first):
         nothing = np.zeros(len(course.names))
-        return nothing, nothing, nothing
+        return nothing, nothing
     known = np.where(decided, course.start + course.seconds, np.inf)[target]
     found = np.logical_or.reduceat(decided[target], first)
     delay = np.where(found, np.minimum.reduceat(known, first) - course.start[begins], 0.0)
     owner, patients = course.patient[begins], len(course.names)
-    return tuple(np.bincount(owner, of, patients) for of in (np.ones(len(first)), found, delay))
+    return tuple(np.bincount(owner, of, patients) for of in (found, delay))
 
 
 def _auroc(

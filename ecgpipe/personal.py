@@ -2,7 +2,8 @@
 
 `before` is the model as it was trained, on the windows that are left to score, so that the two are
 of the same windows; its thresholds come from all valid windows. Those of adapted models come from
-valid patients to whom the model was adapted by as many shots of a draw of the same number.
+valid patients to whom the model was adapted by as many shots of a draw of the same number. One
+maximises F-beta, the other alarms once an hour at most.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from ecgpipe import patients, predictions, scores
+from ecgpipe import alarms, patients, predictions, scores
 from ecgpipe.predictions import Adapted, Predictions
 from ecgpipe.render import Needs
 from ecgpipe.studies import Run
@@ -53,28 +54,29 @@ def select(needs: Needs) -> list[tuple[Run, Path]]:
 def of_run(path: Path, own: Path) -> Iterator[pd.DataFrame]:
     """Measure the test patients of one run; `own` has its predictions on its own task."""
     clean, valid = predictions.read(path), predictions.read(own)
-    threshold = choose(valid.of("valid"), clean.labels)
+    thresholds = choose(valid.of("valid"), clean.labels)
     adapted, same = ({one.draw: one for one in predictions.read_adapted(p)} for p in (path, own))
     if not adapted:
         about = {"order": "none", "shots": 0, "draw": "none", "labeled": 0, "lacks": False}
-        lines = patients.measure(clean.of("test"), threshold).assign(**about)
+        lines = patients.measure(clean.of("test"), *thresholds).assign(**about)
         yield from (lines.assign(state=state) for state in ("before", "after"))
     for draw, one in adapted.items():
-        before = patients.measure(one.before(clean).of("test"), threshold).assign(state="before")
+        before = patients.measure(one.before(clean).of("test"), *thresholds)
+        before = before.assign(state="before")
         for shots in one.probability:
-            limit = choose(same[draw].after(valid, shots).of("valid"), clean.labels)
-            after = patients.measure(one.after(clean, shots).of("test"), limit)
+            own_thresholds = choose(same[draw].after(valid, shots).of("valid"), clean.labels)
+            after = patients.measure(one.after(clean, shots).of("test"), *own_thresholds)
             lines = pd.concat([before, after.assign(state="after")])
             order = draw.rpartition("-")[0] or draw
             labels = count(clean, one, shots).assign(order=order, shots=shots, draw=draw)
             yield lines.merge(labels)
 
 
-def choose(valid: Predictions, labels: tuple[str, ...]) -> Float[np.ndarray, " label"]:
-    """Choose the thresholds of some labels by valid patients."""
-    chosen = scores.choose_thresholds(valid.target, valid.probability)
-    found = dict(zip(valid.labels, chosen.tolist(), strict=True))
-    return np.array([found[label] for label in labels])
+def choose(valid: Predictions, labels: tuple[str, ...]) -> Float[np.ndarray, "rule=2 label"]:
+    """Choose the thresholds of some labels by valid patients: by F-beta, and by false alarms."""
+    own = [valid.labels.index(label) for label in labels]
+    best = scores.choose_thresholds(valid.target, valid.probability)
+    return np.stack([best, alarms.choose_thresholds(valid)])[:, own]
 
 
 def count(clean: Predictions, adapted: Adapted, shots: int) -> pd.DataFrame:

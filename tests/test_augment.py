@@ -29,6 +29,11 @@ def view(signal, step, seed=1, **values):
     return make_view(signal, (told(step) | values,), MONTAGE, seeded(seed))
 
 
+def still(*shape):
+    """Signals in which nothing is heard, though they were recorded."""
+    return torch.full(shape, 1e-9)
+
+
 def told(step):
     return {"name": step} | CHOICES.get(step, {})
 
@@ -49,7 +54,7 @@ def test_a_second_view_begins_from_the_signals_as_they_were(step, signal):
     make_view(signal, (told(step),), MONTAGE, generator)
     rest = make_view(signal, (told(step),), MONTAGE, generator)
     again = seeded()
-    make_view(torch.zeros_like(signal), (told(step),), MONTAGE, again)
+    make_view(still(*signal.shape), (told(step),), MONTAGE, again)
     assert torch.equal(rest, make_view(signal, (told(step),), MONTAGE, again))
 
 
@@ -71,7 +76,7 @@ def test_every_sample_has_its_own_draw(step, signal):
 
 @pytest.mark.parametrize("step", LINEAR)
 def test_noise_is_linear_in_its_amplitude(step):
-    silence = torch.zeros(8, 8, 500)
+    silence = still(8, 8, 500)
     one, three = (view(silence, step, amplitude=size) for size in (0.25, 0.75))
     assert torch.allclose(three, 3 * one, atol=1e-5) and one.abs().max() > 0
 
@@ -86,13 +91,13 @@ def test_noise_is_linear_in_its_amplitude(step):
     ],
 )
 def test_noise_has_the_root_mean_square_of_its_definition(step, expected):
-    noise = view(torch.zeros(4000, 8, 250), step, amplitude=1.0)[:, [0, 1, 6, 7]]
+    noise = view(still(4000, 8, 250), step, amplitude=1.0)[:, [0, 1, 6, 7]]
     assert noise.square().mean().sqrt() == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("step", DISTURBANCES)
 def test_noise_keeps_what_einthoven_says_of_the_leads(step, signal):
-    lead = dict(zip(LEADS, view(0 * signal, step).unbind(1), strict=True))
+    lead = dict(zip(LEADS, view(still(*signal.shape), step).unbind(1), strict=True))
     assert torch.allclose(lead["I"] + lead["III"], lead["II"], atol=1e-5)
     assert torch.allclose(lead["aVR"] + lead["aVL"] + lead["aVF"], 0 * lead["I"], atol=1e-5)
     assert torch.allclose(lead["aVF"], (lead["II"] + lead["III"]) / 2, atol=1e-5)
@@ -101,7 +106,7 @@ def test_noise_keeps_what_einthoven_says_of_the_leads(step, signal):
 @pytest.mark.parametrize("step", DISTURBANCES)
 def test_noise_knows_its_montage(step):
     other = Montage(250, ("ECG1", "ECG2"))
-    made = make_view(torch.zeros(4, 2, 500), (step,), other, seeded())
+    made = make_view(still(4, 2, 500), (step,), other, seeded())
     assert made.shape == (4, 2, 500) and made.abs().amax(dim=-1).min() > 0
 
 

@@ -6,19 +6,9 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from ecgpipe import patients
-from ecgpipe.predictions import Predictions
+from tests.windows import predicted
 
 THRESHOLD = np.array([0.5])
-
-
-def predicted(target, probability, patient=None, record=None, start=None):
-    """Windows of two seconds of one label, in one recording unless told otherwise."""
-    count = len(target)
-    patient = np.array(["here:a"] * count if patient is None else patient)
-    start = 2.0 * np.arange(count) if start is None else np.array(start, float)
-    record = patient if record is None else np.array(record)
-    values = np.array(target, bool)[:, None], np.array(probability, float)[:, None]
-    return Predictions(("VA",), record, patient, start, np.full(count, "test"), *values)
 
 
 def many(seed=0):
@@ -32,7 +22,7 @@ def many(seed=0):
 
 
 def measure(test):
-    return patients.measure(test, THRESHOLD).set_index("patient")
+    return patients.measure(test, THRESHOLD, THRESHOLD).set_index("patient")
 
 
 def test_each_patients_auroc_and_f1_are_those_of_scikit_learn():

@@ -33,6 +33,7 @@ def attribute(
         with torch.no_grad():
             tokens = network.backbone(signal)
         tokens = tokens.float().requires_grad_()  # from here back through the head alone
-        (slope,) = torch.autograd.grad(own(network.head(tokens), label).sum(), tokens)
+        recorded = network.backbone.recorded(signal, tokens.shape[1])
+        (slope,) = torch.autograd.grad(own(network.head(tokens, recorded), label).sum(), tokens)
     heat = (slope.mean(dim=1, keepdim=True) * tokens.detach()).sum(dim=2).relu()
     return interpolate(heat[:, None], signal.shape[-1], mode="linear").expand_as(signal)

@@ -4,14 +4,18 @@ A token is what the network remembers at its sample: of the past alone, or in bo
 all samples. The published heads lay all tokens side by side in front of one linear layer, which
 holds over nine tenths of the weights and stays behind at transfer. Pooled heads (`max_mean`, or
 `max_mean_last` for one direction) treat these networks as they do others.
+
+Padding is nothing to remember: it follows what one direction remembers, and no head pools it; the
+other direction begins where the recording ends.
 """
 
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ecgpipe import model
+from ecgpipe import model, padding
 from ecgpipe.backbones._encoder import Encoder
 
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
@@ -63,11 +67,20 @@ class Backbone(model.Backbone):
         )
 
     def stem(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch token width"]:
-        """Take samples as tokens, or convolve, without memory."""
-        return signal.mT if self.encoder is None else self.encoder(signal)
+        """Take samples as tokens, or convolve, without memory; tokens of padding are zero."""
+        if self.encoder is None:
+            return signal.mT
+        tokens = self.encoder(signal)
+        return tokens * self.recorded(signal, tokens.shape[1])[..., None]
 
     def trunk(
         self, stemmed: Float[Tensor, "batch token width"]
     ) -> Float[Tensor, "batch token dim"]:
         """Remember the past and, in both directions, what is to come."""
-        return self.recurrent(stemmed)[0]
+        time = stemmed.shape[1]
+        lengths = None if self.causal else padding.recorded(stemmed.mT).cpu()
+        if lengths is None or bool((lengths == time).all()):
+            return self.recurrent(stemmed)[0]
+        packed = pack_padded_sequence(stemmed, lengths, batch_first=True, enforce_sorted=False)
+        remembered = self.recurrent(packed)[0]
+        return pad_packed_sequence(remembered, batch_first=True, total_length=time)[0]

@@ -29,13 +29,12 @@ def both(
     return torch.cat([labeled.signal, given(unlabeled, method).weak])
 
 
-def supervise(
-    model: Classifier, stemmed: Tensor, target: Float[Tensor, "batch label"]
-) -> dict[str, Tensor]:
+def supervise(model: Classifier, stemmed: Tensor, labeled: Labeled) -> dict[str, Tensor]:
     """Return the loss of labeled records of which the stem's output is given."""
     assert model.head is not None, "a classifier without labels has no loss"
-    logit = model.head(model.backbone.trunk(stemmed))
-    loss = binary_cross_entropy_with_logits(logit, target)
+    tokens = model.backbone.trunk(stemmed)
+    logit = model.head(tokens, model.backbone.recorded(labeled.signal, tokens.shape[1]))
+    loss = binary_cross_entropy_with_logits(logit, labeled.target)
     return {"loss": loss, "supervised": loss}
 
 

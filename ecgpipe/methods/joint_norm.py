@@ -34,4 +34,4 @@ class Method(nn.Module):
     def forward(self, labeled: Labeled, unlabeled: Unlabeled | None) -> dict[str, Tensor]:
         """Return the loss of one batch."""
         stemmed = self.model.backbone.stem(both(labeled, unlabeled, "joint_norm"))
-        return supervise(self.model, stemmed[: len(labeled.signal)], labeled.target)
+        return supervise(self.model, stemmed[: len(labeled.signal)], labeled)

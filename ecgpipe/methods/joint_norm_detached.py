@@ -49,7 +49,7 @@ class Method(nn.Module):
             stem(signal)
         with joined(norms, others, share=records / len(signal)):
             stemmed = stem(labeled.signal)
-        return supervise(self.model, stemmed, labeled.target)
+        return supervise(self.model, stemmed, labeled)
 
 
 @contextmanager

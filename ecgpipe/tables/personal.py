@@ -2,7 +2,8 @@
 
 Patients of all splits are put together, each measured on what was not labeled of it; an arm that
 was not adapted has every window. The difference is from the first arm of a task, where it was
-adapted by as many windows. Tasks in which nobody is adapted to are left out.
+adapted by as many windows. The last columns are at a threshold chosen for one false alarm an hour
+in valid patients. Tasks in which nobody is adapted to are left out.
 """
 
 import pandas as pd
@@ -21,6 +22,10 @@ HEADINGS = {
     "false_alarms_per_hour": "False alarms per hour",
     "event_sensitivity": "Events found",
     "time_to_detection": "Seconds to find",
+    "limited_patient_f1": "F1, 1 alarm/h",
+    "limited_sensitivity": "Sensitivity, 1 alarm/h",
+    "limited_event_sensitivity": "Events found, 1 alarm/h",
+    "limited_false_alarms_per_hour": "False alarms per hour, 1 alarm/h",
 }
 ORDERS = {"none": "none", "chronological": "first", "random": "any"}
 ROW = ["task", "scored_on", "budget", "label", "order", "shots", "arm"]

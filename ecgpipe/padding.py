@@ -1,0 +1,35 @@
+"""Padding: the end of a signal that is zero in every lead was not recorded.
+
+Shards fill up signals that are shorter than others with zeros, and a crop longer than a recording
+brings them along. They say themselves what they are, so no length travels beside a batch: views and
+mixtures may stretch, shift or overlay signals and need only keep silent what was silent. Objectives
+of pretraining whose views silence stretches on purpose pool all tokens.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+def recorded(signal: Float[Tensor, "batch channel time"]) -> Int[Tensor, " batch"]:
+    """Count the samples up to the last that is not zero in every channel; one at least."""
+    loud = (signal != 0).any(dim=1)
+    count = torch.arange(1, signal.shape[-1] + 1, device=signal.device)
+    return (loud * count).amax(dim=1).clamp(min=1)
+
+
+def recorded_tokens(
+    signal: Float[Tensor, "batch channel time"], tokens: int
+) -> Bool[Tensor, "batch tokens"]:
+    """Tell which of so many tokens, side by side in time, stand for anything that was recorded."""
+    stride = -(-signal.shape[-1] // tokens)
+    place = torch.arange(tokens, device=signal.device)
+    return place * stride < recorded(signal)[:, None]
+
+
+def as_silent(
+    noise: Float[Tensor, "batch lead time"], signal: Float[Tensor, "batch lead time"]
+) -> Float[Tensor, "batch lead time"]:
+    """Silence noise, in place, where a signal was not recorded."""
+    time = torch.arange(signal.shape[-1], device=signal.device)
+    return noise.mul_((time < recorded(signal)[:, None])[:, None])
