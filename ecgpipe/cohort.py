@@ -1,6 +1,6 @@
 """Records resident on the device as int16 microvolts; crops by index, without workers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,12 @@ class Cohort:
             patient=self.patient[index],
             montage=self.montage,
         )
+
+    def shuffled(self, seed: int) -> "Cohort":
+        """Give each record the labels of some other, drawn once: there is nothing to learn."""
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self), generator=generator).to(self.target.device)
+        return replace(self, target=self.target[order])
 
     @cached_property
     def recorded(self) -> Int[Tensor, " record"]:

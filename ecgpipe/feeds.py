@@ -37,6 +37,9 @@ class Batches:
         drawn = train & are_listed(rows.table, draw)
         self.labeled = rows.load(drawn, device, "labeled train")
         self.valid = rows.load(rows.part == "valid", device, "valid")
+        if recipe.shuffled:
+            self.labeled = self.labeled.shuffled(derive(seed, 6))
+            self.valid = self.valid.shuffled(derive(seed, 7))
         self.sampler = Sampler(len(self.labeled), recipe.fit.batch, derive(seed, 2))
         self.length = self.labeled.samples(recipe.fit.crop)
         self.example = torch.zeros(1, self.labeled.signal.shape[1], self.length, device=device)

@@ -149,6 +149,7 @@ class Recipe:
     mix: dict[str, Any] = dataclasses.field(default_factory=dict)  # of `mixing`; none: no mixing
     rounds: int = 1
     personalize: Personalization | None = None  # adapt to each patient before predicting
+    shuffled: bool = False  # a null: train and valid records have each other's labels
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.views) - {"labeled", "weak", "strong"}):
