@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ecgpipe import writing
+
 # h5py is imported where a file is opened: planning a study imports what imports this
 
 
@@ -35,11 +37,5 @@ def written(path: Path) -> Iterator[Any]:
         yield file
         file.flush()
         image = file.id.get_file_image()
-    part = path.with_name(path.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with writing.whole(path) as part:
         part.write_bytes(image)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    part.replace(path)

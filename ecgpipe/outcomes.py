@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgpipe import parallel
+from ecgpipe import parallel, writing
 from ecgpipe.model import Classifier
 from ecgpipe.operations import count_operations
 
@@ -91,9 +91,7 @@ def write(checkpoint: Path, history: History, cost: dict[str, Any], measure: str
     lines = [",".join(columns), *lines]
     texts = {"history.csv": "\n".join(lines) + "\n", "cost.json": json.dumps(cost, indent=1)}
     for name, text in texts.items():
-        part = checkpoint.with_name(name + ".part")
-        part.write_text(text)
-        part.replace(checkpoint.with_name(name))
+        writing.write_text(checkpoint.with_name(name), text)
 
 
 def _cell(value: float | int | str) -> str:

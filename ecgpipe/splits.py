@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int, UInt64
 
-from ecgpipe import registry
+from ecgpipe import registry, writing
 
 log = logging.getLogger(__name__)
 
@@ -108,11 +108,9 @@ def with_parts(table: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write beside and rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    frame.to_csv(part, index=False)
-    part.replace(path)
+    """Write a table, whole."""
+    with writing.whole(path) as part:
+        frame.to_csv(part, index=False)
 
 
 def _published(table: pd.DataFrame, folds: dict[str, tuple[int, ...]]) -> pd.DataFrame:

@@ -11,18 +11,18 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ecgpipe import writing
+
 log = logging.getLogger(__name__)
 
 FILE = "state.safetensors"
 
 
 def write(folder: Path, tensors: dict[str, Tensor], told: dict[str, Any]) -> None:
-    """Write beside and rename."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "state.part"
-    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    save_file(whole, part, metadata={"fit": json.dumps(told)})
-    part.replace(folder / FILE)
+    """Write tensors, and what is told of them, in place of an earlier state."""
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    with writing.whole(folder / FILE) as part:
+        save_file(contiguous, part, metadata={"fit": json.dumps(told)})
 
 
 def read(folder: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -8,16 +8,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ecgpipe import writing
+
 
 def save(path: Path, tensors: dict[str, Tensor], entry: str, told: dict[str, Any]) -> None:
-    """Write tensors, whatever device they are on, and what is told of them, beside and rename."""
-    part = path.with_name(path.name + ".part")
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        part,
-        metadata={entry: json.dumps(told, sort_keys=True)},
-    )
-    part.replace(path)
+    """Write tensors, whatever device they are on, and what is told of them, whole."""
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with writing.whole(path) as part:
+        save_file(kept, part, metadata={entry: json.dumps(told, sort_keys=True)})
 
 
 def read_told(path: Path, entry: str, kind: str) -> dict[str, Any]:

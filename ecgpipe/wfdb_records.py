@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ecgpipe import writing
 from ecgpipe.records import Signal
 from ecgpipe.wfdb_headers import Channel, MalformedRecord, read_header
 from ecgpipe.wfdb_signals import missing, read_steps
@@ -84,10 +85,8 @@ def write_record(folder: Path, name: str, signal: Signal, comments: tuple[str, .
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write beside and rename."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    with writing.whole(path) as part:
+        part.write_bytes(content)
 
 
 def _is_taken(path: Path, channel: Channel) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from ecgpipe import writing
+
 CODES = {"N": 1, "L": 2, "R": 3, "V": 5, "A": 8, "/": 12, "+": 28}
 SKIP, AUX = 59, 63  # the time goes on by the next two words; a text of so many bytes follows
 HELD = 2**10  # what a word cannot hold
@@ -34,9 +36,8 @@ def write_annotations(
     gaps = [after - before for before, after in pairwise([0, *sample.tolist()])]
     told = zip(gaps, symbol.tolist(), aux.tolist(), strict=True)
     content = b"".join(_encoded(gap, CODES[code], text) for gap, code, text in told)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content + _word(0, 0))
-    part.replace(path)
+    with writing.whole(path) as part:
+        part.write_bytes(content + _word(0, 0))
 
 
 def _encoded(gap: int, code: int, text: str) -> bytes:

@@ -15,6 +15,7 @@ from jaxtyping import Int
 from ecgpipe.datasets._cohort import Cohort, draw_cohort, record_cohort
 from ecgpipe.records import Record, Signal, Wave
 from ecgpipe.wfdb_records import LEADS, read_record, write_record
+from ecgpipe.writing import write_text
 
 TITLE = "Synthetic cohort of ecgpipe"
 RELEASE = "1"
@@ -52,7 +53,7 @@ def write_cohort(folder: Path, patients: int, *, seed: int) -> None:
     _write_csv(folder / "records.csv", _records_table(cohort, names))
     waves = cohort.waves.assign(record=np.array(names)[cohort.waves["row"]])
     _write_csv(folder / "waves.csv", waves[["record", "kind", "onset", "peak", "offset"]].round(3))
-    _write_text(folder / "RECORDS", "".join(f"{SIGNALS}/{name}\n" for name in names))
+    write_text(folder / "RECORDS", "".join(f"{SIGNALS}/{name}\n" for name in names))
 
 
 def _records_table(cohort: Cohort, names: list[str]) -> pd.DataFrame:
@@ -85,13 +86,7 @@ def balance_folds(cohort: Cohort) -> Int[np.ndarray, " patient"]:
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    _write_text(path, table.to_csv(index=False, lineterminator="\n"))
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def files(source: str, listing: list[str], records: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from ecgpipe.datasets._ambulatory_patients import Patient, draw_patients
 from ecgpipe.datasets._ambulatory_recording import record_patient
 from ecgpipe.records import Record, Signal
 from ecgpipe.wfdb_records import read_record, write_record
+from ecgpipe.writing import write_text
 
 TITLE = "Synthetic ambulatory recordings of ecgpipe"
 RELEASE = "1"
@@ -52,8 +53,8 @@ def write_cohort(folder: Path, patients: int, *, seed: int) -> None:
         drawn = record_patient(patient, fs=FS, seed=seed, number=number)
         write_record(folder, name, Signal(FS, LEADS, drawn.millivolts))
         write_annotations(folder / f"{name}.atr", drawn.sample, drawn.symbol, drawn.aux)
-    _write_text(folder / TABLE, _describe(names, cohort))
-    _write_text(folder / "RECORDS", "".join(f"{name}\n" for name in names))
+    write_text(folder / TABLE, _describe(names, cohort))
+    write_text(folder / "RECORDS", "".join(f"{name}\n" for name in names))
 
 
 def balance_folds(cohort: list[Patient]) -> Int[np.ndarray, " patient"]:
@@ -73,12 +74,6 @@ def _describe(names: list[str], cohort: list[Patient]) -> str:
         sex = "male" if patient.male else "female"
         writer.writerow([name, f"a{name}", f"{patient.age:.0f}", sex, fold])
     return text.getvalue()
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def files(source: str, listing: list[str], records: list[str]) -> list[str]:

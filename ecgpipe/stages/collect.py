@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecgpipe import predictions
+from ecgpipe import predictions, writing
 from ecgpipe.settings import build, parse
 from ecgpipe.studies import Run, Study, runs
 
@@ -116,7 +116,6 @@ def _file(run: Run, results: Path, kind: str, ending: str) -> Path:
 
 
 def _write(tables: list[pd.DataFrame], path: Path) -> None:
-    """Write beside and rename."""
-    part = path.with_name(path.name + ".part")
-    pd.concat([table.astype(object) for table in tables]).to_csv(part, index=False)
-    part.replace(path)
+    """Write tables below each other."""
+    with writing.whole(path) as part:
+        pd.concat([table.astype(object) for table in tables]).to_csv(part, index=False)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from ecgpipe import registry, scores
+from ecgpipe import registry, scores, writing
 from ecgpipe.predictions import Predictions, read
 from ecgpipe.settings import build, parse
 from ecgpipe.studies import Run, Study, runs
@@ -53,10 +53,9 @@ def run(*, settings: str, results: Path, out: Path) -> None:
         for name in metrics:
             arms = compare_arms({one: found[name] for one, found in scored.items()})
             lines += [about | {"metric": name} | line for line in arms]
-    part = out.with_name(out.name + ".part")
     higher_is_better = {name: metric.HIGHER_IS_BETTER for name, metric in metrics.items()}
-    judge(lines, higher_is_better).to_csv(part, index=False, float_format="%.6g")
-    part.replace(out)
+    with writing.whole(out) as part:
+        judge(lines, higher_is_better).to_csv(part, index=False, float_format="%.6g")
 
 
 def score_runs(

@@ -8,7 +8,7 @@ import json
 import logging
 from pathlib import Path
 
-from ecgpipe import cards, pages, registry
+from ecgpipe import cards, pages, registry, writing
 from ecgpipe.render import Needs
 from ecgpipe.studies import Study
 
@@ -40,15 +40,13 @@ def run(
         raise FileNotFoundError(f"resources/{dataset} has no *.manifest.csv; give --manifests")
     card = cards.describe(dataset, shards, reports, manifests)
     out = out or Path("results/cards", dataset, card["preparation"]["name"], "card.html")
-    out.parent.mkdir(parents=True, exist_ok=True)
     drawn = registry.load("figures", "records").draw(
         Needs(Study(dataset, grids=()), shards=tuple(shards))
     )
-    part = out.with_name("records.part.png")
-    drawn.savefig(part)
-    _write(out.with_suffix(".json"), json.dumps(card, indent=1) + "\n")
-    _write(out, pages.write(card, part.read_bytes()))
-    part.replace(out.with_name("records.png"))
+    with writing.whole(out.with_name("records.png")) as part:
+        drawn.savefig(part, format="png")
+        writing.write_text(out.with_suffix(".json"), json.dumps(card, indent=1) + "\n")
+        writing.write_text(out, pages.write(card, part.read_bytes()))
     log.info("%s: %d records described in %s", dataset, card["counts"]["records"], out)
 
 
@@ -63,10 +61,3 @@ def find_shards(dataset: str) -> list[Path]:
             f"{folder}/PREPARATION/*.h5"
         )
     return by_preparation.popitem()[1]
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside and rename."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ecgpipe import inference, model
+from ecgpipe import inference, model, writing
 from ecgpipe.cohort import Cohort, are_listed, read_task
 from ecgpipe.melep import melep
 from ecgpipe.parallel import start
@@ -49,9 +49,8 @@ def run(*, settings: str, results: Path, threads: int, out: Path) -> None:
             from_seed = 0 if pretraining in told["shared"] else seed
             folder = results / "pretraining" / pretraining / place[1] / str(from_seed)
             lines += estimate(folder / "checkpoint.safetensors", cohort, same, results)
-    part = out.with_name(out.name + ".part")
-    pd.DataFrame(lines, columns=COLUMNS).to_csv(part, index=False, float_format="%.6g")
-    part.replace(out)
+    with writing.whole(out) as part:
+        pd.DataFrame(lines, columns=COLUMNS).to_csv(part, index=False, float_format="%.6g")
 
 
 def load_train(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgpipe import registry, scores
+from ecgpipe import registry, scores, writing
 from ecgpipe.predictions import conditions, read
 
 log = logging.getLogger(__name__)
@@ -43,10 +43,9 @@ def run(*, predictions: Path, own: Path, out: Path) -> None:
         changes = scores.change_table(disturbed, undisturbed)
         tables.append(scores.table(disturbed, test).merge(changes).assign(condition=condition))
     log.info("%d test records scored under %d conditions", len(clean.target), len(tables))
-    part = out.with_name(out.name + ".part")
-    found = pd.concat(tables).reindex(columns=COLUMNS)
-    found.to_csv(part, index=False, float_format="%.6g")
-    part.replace(out)
+    with writing.whole(out) as part:
+        found = pd.concat(tables).reindex(columns=COLUMNS)
+        found.to_csv(part, index=False, float_format="%.6g")
 
 
 def _thresholds(path: Path) -> dict[str, float]:

@@ -16,7 +16,16 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ecgpipe import attention, examples, explanations, inference, model, predictions, registry
+from ecgpipe import (
+    attention,
+    examples,
+    explanations,
+    inference,
+    model,
+    predictions,
+    registry,
+    writing,
+)
 from ecgpipe.cohort import derive, read_task
 from ecgpipe.explanation_settings import Explanation
 from ecgpipe.explanations import Attribute, Measured, Questions
@@ -107,8 +116,6 @@ def against_nulls(
 
 
 def write(table: pd.DataFrame, out: Path) -> None:
-    """Write beside and rename."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    table.to_csv(part, index=False, float_format="%.6g")
-    part.replace(out)
+    """Write what was measured."""
+    with writing.whole(out) as part:
+        table.to_csv(part, index=False, float_format="%.6g")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ecgpipe import registry, render
+from ecgpipe import registry, render, writing
 from ecgpipe.settings import parse
 
 
@@ -30,8 +30,6 @@ def run(
     """Draw the figure and write both forms."""
     plugin = registry.load("figures", figure)
     drawn = plugin.draw(render.gather(plugin.NEEDS, parse(settings), results, collected, shards))
-    out.parent.mkdir(parents=True, exist_ok=True)
     for path in (out.with_suffix(".png"), out):
-        part = path.with_name(f"{path.stem}.part{path.suffix}")
-        drawn.savefig(part)
-        part.replace(path)
+        with writing.whole(path) as part:
+            drawn.savefig(part, format=path.suffix[1:])

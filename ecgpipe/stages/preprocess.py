@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ecgpipe import annotations, archives, fingerprints, quality, records, registry, signals
+from ecgpipe import (
+    annotations,
+    archives,
+    fingerprints,
+    quality,
+    records,
+    registry,
+    signals,
+    writing,
+)
 from ecgpipe.records import Record, Row, Signal
 from ecgpipe.settings import Preparation, build, parse
 
@@ -185,8 +194,5 @@ def count(
 
 
 def write_report(path: Path, values: dict[str, Any]) -> None:
-    """Write beside and rename."""
-    part = path.with_name(path.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(json.dumps(values, indent=1) + "\n")
-    part.replace(path)
+    """Write what a shard's page is made of."""
+    writing.write_text(path, json.dumps(values, indent=1) + "\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe import registry, render
+from ecgpipe import registry, render, writing
 from ecgpipe.settings import parse
 
 LONGEST = 45  # lines that fit a page; longer tables break over pages
@@ -35,9 +35,9 @@ def run(
     built = plugin.build(render.gather(plugin.NEEDS, parse(settings), results, collected))
     shown = plugin.layout(built)
     out.parent.mkdir(parents=True, exist_ok=True)
-    _write(out.with_suffix(".tex"), latex(shown))
-    _write(out.with_suffix(".md"), markdown(shown))
-    _write(out, built.to_csv(index=False))
+    writing.write_text(out.with_suffix(".tex"), latex(shown))
+    writing.write_text(out.with_suffix(".md"), markdown(shown))
+    writing.write_text(out, built.to_csv(index=False))
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -91,10 +91,3 @@ def _unrepeated(line: list[str], before: list[str] | None) -> list[str]:
     while same < len(line) - 1 and line[same] == before[same]:
         same += 1
     return [""] * same + line[same:]
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside and rename."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
