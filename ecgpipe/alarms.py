@@ -16,8 +16,8 @@ PER_HOUR = 1.0  # alarms
 def choose_thresholds(valid: Predictions) -> Float[np.ndarray, " label"]:
     """Choose each label's threshold by the valid patients who do not have it.
 
-    At it, and at any above, they have at most one alarm an hour. NaN where all have the label, and
-    where recordings were not cut into windows.
+    At it, and at any above, they have at most one alarm an hour: none in less than an hour of them.
+    NaN where all have the label, and where recordings were not cut into windows.
     """
     ordered, course = follow(valid)
     columns = zip(ordered.target.T, ordered.probability.T, strict=True)

@@ -39,6 +39,14 @@ class Given(model.Backbone):
         return padding.recorded_tokens(signal.mT, tokens)
 
 
+def behind(network: model.Classifier) -> model.Classifier:
+    """Return the head of a network as a classifier of tokens; the weights are the network's own."""
+    given = model.Classifier(Given(network.backbone.dim))
+    given.labels, given.head_config = network.labels, network.head_config
+    given.head = network.head
+    return given
+
+
 @dataclass(frozen=True)
 class Features:
     """What a head sees of every crop of some records."""

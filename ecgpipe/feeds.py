@@ -16,7 +16,7 @@ from ecgpipe import fit, inference, parallel, registry
 from ecgpipe.augment import make_view
 from ecgpipe.batches import Labeled, Unlabeled
 from ecgpipe.cohort import Cohort, Sampler, TaskRows, are_listed, derive
-from ecgpipe.features import Features, Given, encode
+from ecgpipe.features import Features, behind, encode
 from ecgpipe.mixing import mix
 from ecgpipe.model import Classifier
 from ecgpipe.operations import count_operations
@@ -42,7 +42,7 @@ class Batches:
             self.valid = self.valid.shuffled(derive(seed, 7))
         self.sampler = Sampler(len(self.labeled), recipe.fit.batch, derive(seed, 2))
         self.length = self.labeled.samples(recipe.fit.crop)
-        self.example = torch.zeros(1, self.labeled.signal.shape[1], self.length, device=device)
+        self.example = torch.ones(1, self.labeled.signal.shape[1], self.length, device=device)
         self.features: tuple[Features, Features] | None = None
         self.unlabeled: Cohort | None = None
         if recipe.views.keys() & {"weak", "strong"}:
@@ -138,9 +138,7 @@ class Batches:
                 log.info("the tokens of all crops are too many to keep: encoded in every step")
                 return None
             self.features = labeled, valid
-        behind = Classifier(Given(network.backbone.dim), network.labels, network.head_config)
-        behind.head = network.head
-        return behind, Encoded(self, *self.features)
+        return behind(network), Encoded(self, *self.features)
 
     def cost_of(self, network: Classifier) -> dict[str, Any]:
         """Correct nothing of what the loop measured."""

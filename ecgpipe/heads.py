@@ -83,14 +83,16 @@ class Head(nn.Module):
     ) -> Float[Tensor, "batch few dim"]:
         """Give as few tokens as this head needs to see the same: what is kept of many crops.
 
-        Where that takes all of them, those of padding are zero.
+        Where that takes all of them, those of padding are zero; `flatten` does not tell them apart.
         """
         if self.pool in ("max", "mean"):
             return pool(tokens, self.pool, recorded)[:, None]
         if self.pool == "max_mean":  # two tokens of the same maximum and mean
             highest, mean = pool(tokens, "max_mean", recorded).chunk(2, dim=1)
             return torch.stack([highest, 2 * mean - highest], dim=1)
-        return tokens if recorded is None else tokens * recorded[..., None]
+        if recorded is None or self.pool == "flatten":
+            return tokens
+        return tokens.masked_fill(~recorded[..., None], 0.0)
 
     def forward(
         self, tokens: Tokens, recorded: Recorded | None = None
@@ -144,8 +146,8 @@ def highest(tokens: Tokens, recorded: Recorded) -> Float[Tensor, "batch dim"]:
 
 def mean(tokens: Tokens, recorded: Recorded) -> Float[Tensor, "batch dim"]:
     """Average each feature."""
-    weight = recorded / recorded.sum(dim=1, keepdim=True)
-    return (weight[:, None].to(tokens) @ tokens)[:, 0]
+    total = tokens.masked_fill(~recorded[..., None], 0.0).sum(dim=1)
+    return total / recorded.sum(dim=1, keepdim=True)
 
 
 def last(tokens: Tokens, recorded: Recorded) -> Float[Tensor, "batch dim"]:

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from ecgpipe import supports
 from ecgpipe.cohort import Cohort
 from ecgpipe.episodes import Windows
-from ecgpipe.features import Given, encode
+from ecgpipe.features import behind, encode
 from ecgpipe.inference import CROPS
 from ecgpipe.model import Classifier
 from ecgpipe.per_task import Weights
@@ -62,9 +62,7 @@ def view(network: Classifier, cohort: Cohort, seconds: float) -> Learner:
             "the tokens of all windows are too many to keep: choose a head that pools them "
             "(`pool` of the head), or an adapter that changes the backbone"
         )
-    behind = Classifier(Given(network.backbone.dim), network.labels, network.head_config)
-    behind.head = network.head
-    return Learner(behind.eval(), lambda row: encoded.beginnings(row), cohort)
+    return Learner(behind(network).eval(), lambda row: encoded.beginnings(row), cohort)
 
 
 def adapt_to_all(

@@ -78,7 +78,7 @@ def _recurrent_layer_backward(*shapes: Any, **__: Any) -> int:
 
 def _recurrent(signal: tuple, weights: list[tuple], *_: Any, **__: Any) -> int:
     matrices = sum(prod(weight) for weight in weights if len(weight) > 1)
-    return 2 * signal[0] * signal[1] * matrices
+    return 2 * prod(signal[:-1]) * matrices  # packed, batch and time are one
 
 
 def _recurrent_backward(signal: tuple, weights: list[tuple], *told: Any, **__: Any) -> int:

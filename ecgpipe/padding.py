@@ -1,9 +1,10 @@
 """Padding: the end of a signal that is zero in every lead was not recorded.
 
 Shards fill up signals that are shorter than others with zeros, and a crop longer than a recording
-brings them along. They say themselves what they are, so no length travels beside a batch: views and
-mixtures may stretch, shift or overlay signals and need only keep silent what was silent. Objectives
-of pretraining whose views silence stretches on purpose pool all tokens.
+brings them along. They say themselves what they are, so no length travels beside a batch: mixtures
+are as long as the longer of two signals, and views that add something spare what was silent. What a
+view silences up to the end counts as not recorded, and zeros that it moves to the front or amid a
+signal count as recorded. Objectives of pretraining that silence stretches pool all tokens.
 """
 
 import torch
@@ -22,7 +23,10 @@ def recorded_tokens(
     signal: Float[Tensor, "batch channel time"], tokens: int
 ) -> Bool[Tensor, "batch tokens"]:
     """Tell which of so many tokens, side by side in time, stand for anything that was recorded."""
-    stride = -(-signal.shape[-1] // tokens)
+    samples = signal.shape[-1]
+    stride: float = -(-samples // tokens)
+    if (tokens - 1) * stride >= samples:  # they are no strides from the first sample to the last
+        stride = samples / tokens
     place = torch.arange(tokens, device=signal.device)
     return place * stride < recorded(signal)[:, None]
 

@@ -118,7 +118,7 @@ def build_work(
         name_records=name_records,
         validate=judge(objective, material, settings.crop, settings.mixed),
         measure="valid_auroc" if material.labels else "valid_loss_negated",
-        example=torch.zeros(1, learned.signal.shape[1], length, device=device),
+        example=torch.ones(1, learned.signal.shape[1], length, device=device),
         samples=settings.batch,
         identity=material.identity,
     )

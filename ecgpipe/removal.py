@@ -12,17 +12,21 @@ from torch.nn.functional import interpolate
 
 from ecgpipe.logits import logit, per_pass, settled
 from ecgpipe.model import Classifier
+from ecgpipe.padding import as_silent
 
 LEVEL = 1.0  # seconds, about a beat, less than half of which is waves: their median is the baseline
 
 
 def baseline(signal: Float[Tensor, "crop lead time"], fs: int) -> Float[Tensor, "crop lead time"]:
-    """Follow the level of each lead: the median of each second or so, joined by lines."""
+    """Follow the level of each lead: the median of each second or so, joined by lines.
+
+    Padding stays silent, so that a signal without it ends where it ended.
+    """
     time = signal.shape[-1]
     pieces = max(1, round(time / (LEVEL * fs)))
     length = time // pieces
     level = signal.unfold(-1, length, length)[:, :, :pieces].median(dim=-1).values
-    return interpolate(level, time, mode="linear")
+    return as_silent(interpolate(level, time, mode="linear"), signal)
 
 
 @torch.no_grad()

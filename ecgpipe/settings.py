@@ -154,6 +154,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.views) - {"labeled", "weak", "strong"}):
             raise ValueError(f"views {', '.join(unknown)}: there are labeled, weak and strong")
+        if self.shuffled and self.personalize:
+            raise ValueError(
+                "shuffled: patients would be adapted to by their true labels; leave out one of "
+                "`shuffled` and `personalize`"
+            )
         if "strong" in self.views and "weak" not in self.views:
             raise ValueError("views: strong asks for weak, a view of the same unlabeled crop")
 

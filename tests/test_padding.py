@@ -7,13 +7,15 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, pad
 
-from ecgpipe import augment, features, inference, padding
+from ecgpipe import augment, features, inference, inner_loop, padding, per_task
 from ecgpipe.batches import Labeled, Montage
 from ecgpipe.cohort import Cohort
+from ecgpipe.episodes import Episodes, Windows
 from ecgpipe.heads import HeadConfig
 from ecgpipe.methods import supervised
 from ecgpipe.mixing import mix
-from ecgpipe.model import Classifier, build_backbone
+from ecgpipe.model import Backbone, Classifier, build_backbone
+from ecgpipe.objectives import meta
 
 RECURRENT = [
     {"name": "rnn", "hidden": 8, "cell": cell, "bidirectional": both, "layers": layers, "stride": s}
@@ -26,7 +28,27 @@ RECURRENT = [
         ("gru", False, 1, 4),
     ]
 ] + [{"name": "cpc_lstm", "width": 8, "hidden": 8}]
+STRIDED = {
+    "kernels": [10, 4, 4, 4],
+    "strides": [2, 2, 2, 2],
+}  # gives no token for what is left over
 POOLS = ["max_mean", "mean", "max", "max_mean_last", "attention"]
+
+
+class Samples(Backbone):
+    """Every sample is a token, padding as loud as any."""
+
+    dim = 4
+
+    def __init__(self):
+        super().__init__()
+        self.mix = torch.nn.Linear(3, self.dim)
+
+    def stem(self, signal):
+        return self.mix(signal.mT)
+
+    def trunk(self, stemmed):
+        return stemmed
 
 
 def build(backbone, pool="max_mean"):
@@ -62,6 +84,13 @@ def test_a_token_is_recorded_if_some_of_its_samples_are():
     signal[0, :, 4:], signal[1, :, 5:] = 0, 0
     there = padding.recorded_tokens(signal, 3)  # of 4, 4 and 2 samples
     assert there.tolist() == [[True, False, False], [True, True, False], [True, True, True]]
+
+
+@pytest.mark.parametrize("samples", [48, 249, 1000, 1001])
+def test_without_padding_every_token_is_recorded_whatever_the_strides(samples):
+    backbone = build({"name": "cpc_lstm", "width": 8, "hidden": 8, **STRIDED}).backbone
+    signal = make_signals(2, samples)
+    assert backbone.recorded(signal, backbone(signal).shape[1]).all()
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -136,6 +165,33 @@ def test_a_batch_without_padding_is_pooled_over_all_its_tokens():
     torch.testing.assert_close(network(signal), network.head(tokens), atol=1e-6, rtol=1e-5)
 
 
+def test_a_flat_head_sees_kept_tokens_as_it_sees_those_of_the_model():
+    torch.manual_seed(0)
+    config = HeadConfig(pool="flatten", norm=False, dropout=0.0, tokens=48)
+    network = Classifier(build_backbone(RECURRENT[0], 3, "tests"), ("a", "b"), config).eval()
+    among = cohort_of(short_and_filled()[1], [28] * 4 + [48] * 4)
+    expected = inference.probabilities(network, among, 4.8, 2.4).numpy()
+    kept = features.encode(network, among, 4.8, mixed=False)
+    assert kept.probabilities(network.head) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", ["anil", "fomaml"])
+def test_meta_learning_does_not_pool_padding(algorithm):
+    target = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]] * 2)
+    short, filled = short_and_filled()
+    losses = []
+    for signal in (short, filled[:4]):
+        torch.manual_seed(0)
+        head = HeadConfig(norm=False, dropout=0.0)
+        network = Classifier(Samples(), ("a", "b"), head)
+        seen = Windows(signal.unflatten(0, (2, 2)), target, torch.ones(2, 2))
+        episodes = Episodes(seen, seen, 2, torch.Generator())
+        learner, batch = meta.view(network, meta.Config(algorithm=algorithm), episodes)
+        weights = per_task.stack(learner, 2)
+        losses.append(inner_loop.losses_on(learner, weights, batch.query))
+    torch.testing.assert_close(*losses, atol=1e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -152,8 +208,7 @@ def test_a_view_keeps_padding_silent(step):
     short, filled = short_and_filled()
     before = deepcopy(filled)
     generator = torch.Generator().manual_seed(2)
-    told = {"name": step, "share": 0.1} if step == "lead_mask" else step
-    made = augment.make_view(filled, (told,), Montage(100, ("I", "II", "V1")), generator)
+    made = augment.make_view(filled, (step,), Montage(100, ("I", "II", "V1")), generator)
     assert padding.recorded(made).tolist() == [28] * 4 + [48] * 4
     assert not torch.equal(made[:4, :, :28], short) and torch.equal(filled, before)
 

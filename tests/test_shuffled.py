@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 import torch
 
+from ecgpipe import padding
 from ecgpipe.batches import Montage
 from ecgpipe.cohort import Cohort, TaskRows
 from ecgpipe.feeds import Batches
 from ecgpipe.fit_settings import Fit
+from ecgpipe.personal_settings import Personalization
 from ecgpipe.settings import Recipe, Task
 
 RECORDS = 60
@@ -50,6 +52,23 @@ def feed(rows, draw, seed=0, *, shuffled):
 def told(cohort):
     """Read the numbers that the labels spell."""
     return (cohort.target @ 2.0 ** torch.arange(6)).int().tolist()
+
+
+def test_the_example_whose_operations_are_counted_is_no_padding(rows, draw):
+    batches = feed(rows, draw, shuffled=False)
+    assert padding.recorded(batches.example).tolist() == [batches.length]
+
+
+def test_patients_are_not_adapted_to_by_what_the_fit_must_not_know():
+    fit = Fit(steps=1, validate_every=1, batch=8, crop=5.0, rate=0.1)
+    with pytest.raises(ValueError, match="shuffled: patients would be adapted to by their true"):
+        Recipe(
+            {"name": "full"},
+            {"name": "supervised"},
+            fit,
+            personalize=Personalization(),
+            shuffled=True,
+        )
 
 
 def test_labels_are_those_of_other_records_of_the_same_part(rows, draw):

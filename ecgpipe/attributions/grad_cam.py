@@ -35,5 +35,5 @@ def attribute(
         tokens = tokens.float().requires_grad_()  # from here back through the head alone
         recorded = network.backbone.recorded(signal, tokens.shape[1])
         (slope,) = torch.autograd.grad(own(network.head(tokens, recorded), label).sum(), tokens)
-    heat = (slope.mean(dim=1, keepdim=True) * tokens.detach()).sum(dim=2).relu()
+    heat = (slope.mean(dim=1, keepdim=True) * tokens.detach()).sum(dim=2).relu() * recorded
     return interpolate(heat[:, None], signal.shape[-1], mode="linear").expand_as(signal)

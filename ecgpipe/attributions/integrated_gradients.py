@@ -1,8 +1,9 @@
 """Integrated gradients (Sundararajan et al. 2017): the gradient all the way from a baseline.
 
 The relevance of a crop adds up to the difference of its logit from that of the baseline. Here that
-is each lead's median over the crop: a flat line at the height the lead is at rest. From zero, what
-an amplifier adds to a whole recording would be shared out among its samples.
+is each lead's median over what was recorded: a flat line at the height the lead is at rest, as long
+as the recording. From zero, what an amplifier adds to a whole recording would be shared out among
+its samples.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from ecgpipe.attributions._gradient import gradient
 from ecgpipe.model import Classifier
+from ecgpipe.padding import as_silent
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,16 @@ def attribute(
     fs: int,
 ) -> Float[Tensor, "crop lead time"]:
     """Average the gradient in the middle of each step, times the whole way."""
-    baseline = signal.median(dim=-1, keepdim=True).values
+    baseline = flat(signal)
     way = signal - baseline
     total = torch.zeros_like(signal)
     for step in range(config.steps):
         total += gradient(network, baseline + (step + 0.5) / config.steps * way, label)
     return way * total / config.steps
+
+
+def flat(signal: Float[Tensor, "crop lead time"]) -> Float[Tensor, "crop lead time"]:
+    """Draw each lead's median; padding stays silent."""
+    level = as_silent(torch.ones_like(signal), signal)
+    known = signal.masked_fill(level == 0, torch.nan)
+    return level.mul_(known.nanmedian(dim=-1, keepdim=True).values)

@@ -78,6 +78,7 @@ class Backbone(model.Backbone):
     ) -> Float[Tensor, "batch token dim"]:
         """Remember the past and, in both directions, what is to come."""
         time = stemmed.shape[1]
+        # the host must know lengths to pack; a silent token behind an encoder is one of padding
         lengths = None if self.causal else padding.recorded(stemmed.mT).cpu()
         if lengths is None or bool((lengths == time).all()):
             return self.recurrent(stemmed)[0]

@@ -26,6 +26,7 @@ from ecgpipe import curriculum, parallel, per_task
 from ecgpipe.cohort import Cohort, derive
 from ecgpipe.curriculum import Curriculum
 from ecgpipe.episodes import Draw, Episodes, Pool, Windows, list_patients
+from ecgpipe.features import behind
 from ecgpipe.fit_settings import Fit
 from ecgpipe.inference import autocast
 from ecgpipe.inner_loop import InnerLoop, adapt, adapt_through, batches, losses_on
@@ -105,16 +106,18 @@ def view(model: Classifier, config: Config, batch: Episodes) -> tuple[nn.Module,
     """Return what adapts, and the batch as it sees it."""
     if config.algorithm != "anil":
         return model, batch
-    assert model.head is not None
     support, query = encode(model, batch.support), encode(model, batch.query)
-    return model.head, replace(batch, support=support, query=query)
+    return behind(model), replace(batch, support=support, query=query)
 
 
 def encode(model: Classifier, windows: Windows) -> Windows:
     """Replace signals by tokens, which are the same whatever the head's weights."""
+    assert model.head is not None
+    signal = windows.signal.flatten(0, 1)
     with per_task.statistics_fixed(model):
-        tokens = model.backbone(windows.signal.flatten(0, 1))
-    return replace(windows, signal=tokens.unflatten(0, windows.weight.shape))
+        tokens = model.backbone(signal)
+    few = model.head.summarise(tokens, model.backbone.recorded(signal, tokens.shape[1]))
+    return replace(windows, signal=few.unflatten(0, windows.weight.shape))
 
 
 def displacement(model: nn.Module, adapted: Weights) -> Float[Tensor, ""]:

@@ -187,6 +187,41 @@ def test_grad_cam_is_the_rectified_sum_of_weighed_tokens(signal, label):
     torch.testing.assert_close(relevance, heat[:, None].expand_as(signal))
 
 
+def test_integrated_gradients_of_a_short_record_add_up_and_spare_its_padding(signal, label):
+    padded = signal + 0.2
+    padded[..., 70:] = 0
+    network = network_of(samples_as_tokens(), pool="mean", dropout=0.0).eval()
+    plugin = registry.load("attributions", "integrated_gradients")
+    relevance = plugin.attribute(network, padded, label, plugin.Config(), FS)
+    rest = padded[..., :70]
+    level = rest.median(dim=2, keepdim=True).values.expand_as(rest)
+    gained = [network(each).gather(1, label[:, None])[:, 0] for each in (rest, level)]
+    torch.testing.assert_close(relevance.sum(dim=(1, 2)), gained[0] - gained[1])
+    assert (relevance[..., 70:] == 0).all()
+
+
+def test_without_its_padding_a_signal_ends_where_it_ended(signal, label):
+    padded = signal + 0.2
+    padded[..., 70:] = 0
+    network, _ = linear()
+    piece = (torch.arange(signal.shape[-1]) < 70).int().expand_as(signal)  # 0: padding
+    drop = removal.drops(network, padded, label, piece.long(), 1, FS)
+    assert (drop == 0).all()
+
+
+def test_grad_cam_finds_nothing_in_padding(signal, label):
+    padded = signal.clone()
+    padded[..., 70:] = 0
+    backbone = registry.load("backbones", "xresnet1d")
+    torch.manual_seed(0)
+    network = network_of(backbone.Backbone(backbone.Config(depth=18), LEADS), dropout=0.0).eval()
+    plugin = registry.load("attributions", "grad_cam")
+    relevance = plugin.attribute(network, padded, label, plugin.Config(), FS)
+    tokens = network.backbone(padded).shape[1]
+    stride = -(-signal.shape[-1] // tokens)
+    assert (relevance[..., 70 + 2 * stride :] == 0).all() and relevance.sum() > 0
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("integrated_gradients", {"steps": 0}), ("occlusion", {"seconds": 0.0})]
 )

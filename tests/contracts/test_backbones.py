@@ -27,6 +27,13 @@ def test_a_signal_of_any_length_becomes_tokens(backbone, length):
     assert tokens.shape[2] == backbone.dim
 
 
+@pytest.mark.parametrize("length", [1, 37, 249, 250, 500, 625, 1001])
+def test_every_token_of_a_signal_without_padding_is_recorded(backbone, length):
+    signal = torch.randn(2, LEADS, length)
+    tokens = backbone.eval()(signal).shape[1]
+    assert backbone.recorded(signal, tokens).all()
+
+
 @pytest.mark.parametrize("leads", [1, 12])
 def test_any_number_of_leads_is_taken(plugin, leads):
     backbone = plugin.Backbone(plugin.Config(), leads)

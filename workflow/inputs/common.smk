@@ -26,7 +26,7 @@ REVISION = {
     "personalize": 2,
     "evaluate": 2,
     "estimate": 1,
-    "explain": 1,
+    "explain": 2,
     "collect": 2,
     "compare": 2,
     "table": 4,
