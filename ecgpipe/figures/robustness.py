@@ -68,6 +68,8 @@ def read_blocks(needs: Needs) -> dict[str, Block]:
     blocks = {}
     for place, name in place_labels(needs.study).items():
         own = scores[(scores[PLACE] == list(place)).all(axis=1)]
+        disturbed = own.loc[own["condition"] != "clean", "arm"]
+        own = own[own["arm"].isin(disturbed)]
         noises = noises_of(needs.conditions or {}, set(own["condition"]))
         curves = {noise: _curve(own, ratios) for noise, ratios in noises.items()}
         drawn = {"clean", *(condition for ratios in noises.values() for condition in ratios)}
