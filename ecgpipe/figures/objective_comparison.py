@@ -24,6 +24,7 @@ from ecgpipe.render import (
 
 NEEDS = ("scores", "costs")
 METRIC = "auroc"
+LEARNT = 0.55  # a macro AUROC that chance does not give
 AXIS, ROW, DOT = 0.6, 0.09, 0.085  # inches: title and axis; a pretraining, and each recipe of it
 
 
@@ -33,7 +34,7 @@ def draw(needs: Needs) -> Figure:
     random = untrained(needs.table("costs"))
     scores = own_scores(needs.table("scores"), [METRIC])
     scores = scores[scores["label"] == "macro"]
-    scores = scores.assign(reference=scores["pretraining"].isin(random))
+    scores = without_nulls(scores.assign(reference=scores["pretraining"].isin(random)))
     places = {
         name: own
         for place, name in place_labels(needs.study).items()
@@ -52,6 +53,12 @@ def draw(needs: Needs) -> Figure:
     shown = {look["label"]: look for arm, look in looks.items() if arm in arms}
     _style.legend(made, sorted(shown.values(), key=lambda look: look["marker"] is None))
     return made
+
+
+def without_nulls(scores: pd.DataFrame) -> pd.DataFrame:
+    """Leave out references that learnt nothing: their line would squeeze what is compared."""
+    means = scores.groupby([*PLACE, "budget", "arm"])["value"].transform("mean")
+    return scores[~scores["reference"] | (means > LEARNT)]
 
 
 def recipe_looks(needs: Needs, random: set[str]) -> dict[str, dict]:

@@ -163,6 +163,27 @@ def test_a_noise_of_several_ratios_is_a_curve_and_any_other_condition_a_change(n
     assert set(block.changes["condition"]) == {"limb-leads", "half"}
 
 
+def test_arms_that_were_not_disturbed_are_left_out_of_robustness(needs):
+    noisy = needs.scores["condition"] != "clean"
+    fewer = needs.scores[~(noisy & (needs.scores["recipe"] != "probe"))]
+    blocks = registry.load("figures", "robustness").read_blocks(replace(needs, scores=fewer))
+    assert all(arm.endswith(" + probe") for block in blocks.values() for arm in block.arms())
+    lines = next(iter(blocks["ptbxl-superdiag"].curves.values()))
+    assert np.inf in set(lines["snr"]) and set(lines["arm"]) == blocks["ptbxl-superdiag"].arms()
+
+
+def test_a_reference_that_learnt_nothing_squeezes_no_comparison():
+    place = {"task": "t", "split": "s", "scored_on": "t", "budget": "1.0", "seed": 0}
+    arms = [
+        ("random + probe", True, 0.51),
+        ("random + full", True, 0.8),
+        ("clr + probe", False, 0.5),
+    ]
+    scores = pd.DataFrame([{**place, "arm": a, "reference": r, "value": v} for a, r, v in arms])
+    left = registry.load("figures", "objective_comparison").without_nulls(scores)
+    assert list(left["arm"]) == ["random + full", "clr + probe"]
+
+
 def test_noise_beside_another_disturbance_is_no_point_of_a_curve():
     noises_of = registry.load("figures", "robustness").noises_of
     told = {f"{snr}": Condition(noise="white", snr=snr) for snr in (0.0, 6.0, 12.0)}
