@@ -56,10 +56,11 @@ class Sheet(Figure):
     """A figure that is saved without dates, so that the same numbers give the same bytes."""
 
     def savefig(self, fname: Any, **options: Any) -> None:
-        """Save in the style it was drawn in; the name's suffix says in which format."""
-        dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+        """Save in the style it was drawn in; `format`, or the name's suffix, says in which form."""
+        kind = options.get("format") or Path(fname).suffix[1:]
+        dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
         with _rc():
-            super().savefig(fname, dpi=300, metadata=dates.get(Path(fname).suffix), **options)
+            super().savefig(fname, dpi=300, metadata=dates.get(kind), **options)
 
 
 def styled(draw: Callable[[Needs], Figure]) -> Callable[[Needs], Figure]:

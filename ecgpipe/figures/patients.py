@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from ecgpipe import patients, personal
@@ -13,39 +13,47 @@ from ecgpipe.render import Needs, largest_budget
 NEEDS = ("predictions",)
 WAYS = {"none": "not adapted", "chronological": "first {} of a class", "random": "any {}"}
 STATES = {"before": (-0.17, _style.GREY), "after": (0.17, _style.COLOURS[0])}
+KNOWN = 0.55  # a mean AUROC that chance does not give
 ROW, HEAD = 0.24, 0.75  # inches: an arm, titles and axis
 
 
 @_style.styled
 def draw(needs: Needs) -> Figure:
-    """Draw a line an arm, a row of panels a task at its largest budget, a column a way of labeling.
+    """Draw a block a task at its largest budget: a line an arm, a column a way of labeling.
 
     Dots are patients with both classes: means over labels, seeds and draws. A diamond is the mean
-    over patients, a tick the tenth of them that does worst.
+    over patients, a tick the tenth of them that does worst. An arm that knew nothing before it was
+    adapted is drawn after that alone.
     """
     if not personal.select(needs):
         return _style.said("no arm adapts to patients")
     lines = largest_budget(personal.gather(needs)).dropna(subset="auroc")
     if lines.empty:
         return _style.said("no test patient has records with and without a label")
-    looks = _style.looks(needs, lines["arm"])
-    ways = list(lines.groupby(personal.WAY).groups)
     places = list(lines.groupby(["task", "scored_on"], sort=False))
-    height = HEAD + ROW * len(looks)
-    made, axes = _style.grid(len(places), len(ways), height=height, sharex=True, sharey=True)
-    for row, ((task, scored_on), here) in zip(axes, places, strict=True):
-        row[0].set_ylabel(task if task == scored_on else f"{task} on\n{scored_on}")
-        for panel, (order, shots) in zip(row, ways, strict=True):
-            own = here[(here["order"] == order) & (here["shots"] == shots)]
-            count = own["patient"].nunique()
-            panel.set_title(f"{WAYS[order].format(shots)}\n{count} patients", fontsize=7)
-            _panel(panel, own, list(looks))
-    axes[0, 0].set_yticks(range(len(looks)), [look["label"] for look in looks.values()])
-    axes[0, 0].set_ylim(len(looks) - 0.5, -0.5)
-    for panel in axes[-1]:
-        panel.set_xlabel("AUROC")
+    heights = [HEAD + ROW * here["arm"].nunique() for _, here in places]
+    made = _style.Sheet(figsize=(_style.DOUBLE, sum(heights)), layout="constrained")
+    blocks = made.subfigures(len(places), 1, squeeze=False, height_ratios=heights)
+    for block, ((task, scored_on), here) in zip(blocks.flat, places, strict=True):
+        name = task if task == scored_on else f"{task} on {scored_on}"
+        block.suptitle(name, x=0.01, ha="left", fontsize=8, weight="bold")
+        _block(block, here, _style.looks(needs, here["arm"]))
     made.legend(handles=handles(), loc="outside lower center", ncols=2)
     return made
+
+
+def _block(block: SubFigure, here: pd.DataFrame, looks: dict[str, dict]) -> None:
+    """Draw a task's ways of labeling side by side."""
+    ways = list(here.groupby(personal.WAY).groups)
+    panels = block.subplots(1, len(ways), squeeze=False, sharex=True, sharey=True)[0]
+    for panel, (order, shots) in zip(panels, ways, strict=True):
+        own = here[(here["order"] == order) & (here["shots"] == shots)]
+        count = own["patient"].nunique()
+        panel.set_title(f"{WAYS[order].format(shots)}\n{count} patients", fontsize=7)
+        panel.set_xlabel("AUROC")
+        _panel(panel, own, list(looks))
+    panels[0].set_yticks(range(len(looks)), [look["label"] for look in looks.values()])
+    panels[0].set_ylim(len(looks) - 0.5, -0.5)
 
 
 def handles() -> list[Line2D]:
@@ -64,6 +72,8 @@ def _panel(panel: Axes, own: pd.DataFrame, arms: list[str]) -> None:
             continue
         means = own[own["state"] == state].groupby(["arm", "patient"])["auroc"].mean()
         for arm, values in means.groupby("arm"):
+            if state == "before" and values.mean() < KNOWN:
+                continue
             height = arms.index(arm) + offset
             panel.plot(values, [height] * len(values), "o", color=colour, alpha=0.45, markersize=2)
             once = np.ones((1, len(values)))

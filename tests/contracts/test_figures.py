@@ -163,6 +163,13 @@ def test_a_noise_of_several_ratios_is_a_curve_and_any_other_condition_a_change(n
     assert set(block.changes["condition"]) == {"limb-leads", "half"}
 
 
+def test_a_figure_is_saved_without_dates_whatever_its_name(tmp_path):
+    from ecgpipe.figures import _style
+
+    _style.Sheet().savefig(tmp_path / "some.pdf.part", format="pdf")
+    assert b"CreationDate" not in (tmp_path / "some.pdf.part").read_bytes()
+
+
 def test_arms_that_were_not_disturbed_are_left_out_of_robustness(needs):
     noisy = needs.scores["condition"] != "clean"
     fewer = needs.scores[~(noisy & (needs.scores["recipe"] != "probe"))]
