@@ -52,6 +52,7 @@ def _block(block: SubFigure, here: pd.DataFrame, looks: dict[str, dict]) -> None
         panel.set_title(f"{WAYS[order].format(shots)}\n{count} patients", fontsize=7)
         panel.set_xlabel("AUROC")
         _panel(panel, own, list(looks))
+    panels[0].set_ylabel("arm")
     panels[0].set_yticks(range(len(looks)), [look["label"] for look in looks.values()])
     panels[0].set_ylim(len(looks) - 0.5, -0.5)
 
