@@ -69,7 +69,7 @@ def test_a_day_of_beats_and_rhythms_is_shared_out_within_two_seconds(rng):
     beats = Beats(np.sort(rng.uniform(0, day, 100_000)), rng.choice(list("NSV"), 100_000))
     edges = np.sort(rng.uniform(0, day, 500)).tolist()
     spans = [Span("(N", a, b) for a, b in zip(edges, edges[1:], strict=False)]
-    began = time.perf_counter()
+    began = time.process_time()
     assert sum(sum(each.values()) for each in counts(beats, starts, seconds)) == 100_000
     assert len(shares(spans, starts, seconds)) == len(starts)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0

@@ -268,6 +268,6 @@ def test_targets_of_22000_records_take_less_than_half_a_second():
     table = pd.DataFrame({"statements": [dict.fromkeys(row, 0.0) for row in chosen.tolist()]})
     table = table.assign(dataset="here", record=np.arange(len(table)).astype(str))
     table = table.assign(rhythms=[{"(N": 0.5}] * len(table), beats=[{"N": 2}] * len(table))
-    begin = time.perf_counter()
+    begin = time.process_time()
     labels.targets(table, task(labels="all"))
-    assert time.perf_counter() - begin < 0.5
+    assert time.process_time() - begin < 0.5

@@ -210,9 +210,9 @@ def test_a_day_of_one_lead_is_cut_into_windows_within_twenty_seconds(rng):
     day = rng.normal(0, 0.3, (1, 24 * 3600 * 128)).astype(np.float32)
     day[0, rng.integers(0, day.shape[1], 100)] = np.nan
     preparation = Preparation(250, 2.0, ("ECG1",), band=(0.5, 40.0), window=2.0)
-    began = time.perf_counter()
+    began = time.process_time()
     windows = signals.prepare(Signal(128.0, ("ECG1",), day), preparation, [(80_000.0, 90_000.0)])
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
     assert 39_880 < len(windows) <= 40_000
 
 

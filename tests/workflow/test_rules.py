@@ -116,7 +116,7 @@ def test_a_condition_predicts_again_without_training(workflow):
 
 
 def test_a_raised_revision_reruns_its_stage_and_what_follows(workflow):
-    workflow.edit("workflow/inputs/common.smk", '"finetune": 2', '"finetune": 3')
+    workflow.edit("workflow/inputs/common.smk", '"finetune": ', '"finetune": 90 + ')
     plan = workflow.plan()
     assert plan["finetune"] == 7 and "pretrain" not in plan
 
