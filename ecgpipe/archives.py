@@ -18,6 +18,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ecgpipe import writing
+
 Line = tuple[str, int, str]  # file, bytes, sha256
 
 RECORDS = "RECORDS"
@@ -65,11 +67,6 @@ def sums_of(path: Path, algorithms: Collection[str] = ("sha256",)) -> dict[str, 
     return {name: each.hexdigest() for name, each in sums.items()}
 
 
-def beside(path: Path) -> Path:
-    """Name the place where a file is written until it is whole."""
-    return path.with_name(path.name + ".part")
-
-
 def require_room(folder: Path, needed: int) -> None:
     """Raise OSError if a disk has no room for some more bytes."""
     free = shutil.disk_usage(folder).free
@@ -91,19 +88,16 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def write_manifest(path: Path, lines: list[Line]) -> None:
-    """Write beside and rename: file, bytes, sha256."""
+    """Write file, bytes and sha256 of every line, whole."""
     counts = Counter(name for name, _, _ in lines)
     if twice := [name for name in counts if counts[name] > 1]:
         raise ValueError(
             f"{path}: {', '.join(twice[:5])} comes twice; have the dataset want it once"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = beside(path)
-    with part.open("w", newline="") as file:
+    with writing.whole(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(lines)
-    part.replace(path)
 
 
 def read_manifest(path: Path) -> list[Line]:

@@ -22,7 +22,8 @@ from gzip import BadGzipFile
 from pathlib import Path
 from typing import Any
 
-from ecgpipe.archives import CHUNK, Line, beside, require_room, sums_of
+from ecgpipe import writing
+from ecgpipe.archives import CHUNK, Line, require_room, sums_of
 from ecgpipe.releases import safe
 
 log = logging.getLogger(__name__)
@@ -86,9 +87,9 @@ def _noted(notes: Path, digest: str) -> dict[str, list[Line]]:
 
 
 def _note(notes: Path, digest: str, taken: dict[str, list[Line]]) -> None:
-    """Write beside and rename."""
-    beside(notes).write_text(json.dumps({"sha256": digest, "taken": taken}, indent=0) + "\n")
-    beside(notes).replace(notes)
+    """Write what was taken, whole."""
+    told = {"sha256": digest, "taken": taken}
+    writing.write_text(notes, json.dumps(told, indent=0) + "\n")
 
 
 def _are_there(lines: list[Line], folder: Path) -> bool:
@@ -162,18 +163,14 @@ def _of_tar(path: Path, wants: Wants) -> Members:
 
 
 def _write(chunks: Iterator[bytes], size: int, name: str, folder: Path) -> Line:
-    """Write one file beside and rename it; return its line."""
+    """Write one file, whole; return its line."""
     target, digest = folder / name, hashlib.sha256()
     target.parent.mkdir(parents=True, exist_ok=True)
     require_room(target.parent, size)
-    try:
-        with beside(target).open("wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-                digest.update(chunk)
-        beside(target).replace(target)
-    finally:
-        beside(target).unlink(missing_ok=True)
+    with writing.whole(target) as part, part.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            digest.update(chunk)
     return name, target.stat().st_size, digest.hexdigest()
 
 

@@ -103,8 +103,7 @@ def encode(
     for first in range(0, len(cohort), records):
         tiles = cohort.tiles(slice(first, first + records), length, stride)
         with autocast(device, mixed):
-            tokens = network.backbone(tiles)
-        recorded = network.backbone.recorded(tiles, tokens.shape[1])
+            tokens, recorded = network.backbone.encode(tiles)
         few = network.head.summarise(tokens.float(), recorded)
         if few[0].nbytes * crops.sum() > LARGEST:
             return None

@@ -14,9 +14,10 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from ecgpipe.archives import READERS, REFRESH, Line, beside, require_room
+from ecgpipe.archives import READERS, REFRESH, Line, require_room
 from ecgpipe.parts import File, Part, found
 from ecgpipe.transport import Patience, Transport, is_web
+from ecgpipe.writing import beside
 
 log = logging.getLogger(__name__)
 

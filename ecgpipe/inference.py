@@ -43,8 +43,7 @@ def probabilities_and_embeddings(
     assert head is not None, "a classifier without labels has no probabilities"
 
     def say(crops: Tensor) -> tuple[Tensor, ...]:
-        tokens = model.backbone(crops)
-        recorded = model.backbone.recorded(crops, tokens.shape[1])
+        tokens, recorded = model.backbone.encode(crops)
         said = head(tokens, recorded).float().sigmoid()
         return said, pool(tokens.float(), "max_mean", recorded)
 
@@ -58,8 +57,7 @@ def embeddings(
     """Average what the encoder makes of all crops of each signal: its tokens' maximum and mean."""
 
     def say(crops: Tensor) -> tuple[Tensor, ...]:
-        tokens = model.backbone(crops)
-        recorded = model.backbone.recorded(crops, tokens.shape[1])
+        tokens, recorded = model.backbone.encode(crops)
         return (pool(tokens.float(), "max_mean", recorded),)
 
     return _over_crops(model, say, cohort, seconds, stride)[0]

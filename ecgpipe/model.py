@@ -40,6 +40,13 @@ class Backbone(nn.Module):
         """Tell which of the tokens of signals stand for more than padding."""
         return padding.recorded_tokens(signal, tokens)
 
+    def encode(
+        self, signal: Float[Tensor, "batch lead time"]
+    ) -> tuple[Float[Tensor, "batch token dim"], Bool[Tensor, "batch token"]]:
+        """Encode, and tell which tokens a head should pool."""
+        tokens = self(signal)
+        return tokens, self.recorded(signal, tokens.shape[1])
+
     def layers(self) -> list[nn.Module]:
         """The backbone's parts from input to output, for rates that differ with depth."""
         return list(self.children())
@@ -64,8 +71,7 @@ class Classifier(nn.Module):
     def forward(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch label"]:
         """Return one logit a label."""
         assert self.head is not None, "a classifier without labels has no logits"
-        tokens = self.backbone(signal)
-        return self.head(tokens, self.backbone.recorded(signal, tokens.shape[1]))
+        return self.head(*self.backbone.encode(signal))
 
     def train(self, mode: bool = True) -> "Classifier":
         """Switch mode; a batch norm that does not learn keeps the statistics it has."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from ecgpipe.archives import CHUNK, Line, beside, sums_of
+from ecgpipe.archives import CHUNK, Line, sums_of
+from ecgpipe.writing import beside
 
 
 @dataclass(frozen=True, slots=True)  # there may be millions

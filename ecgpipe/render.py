@@ -15,6 +15,7 @@ from ecgpipe.studies import Run, Study
 COLLECTED = ("scores", "comparisons", "costs", "histories", "estimates")
 SOURCES = (*COLLECTED, "conditions", "predictions", "attributions", "records")
 PLACE = ["task", "split", "scored_on"]  # where a score stands; a panel of a figure
+LEARNT = 0.55  # a mean AUROC that chance does not give
 
 
 @dataclasses.dataclass(frozen=True)

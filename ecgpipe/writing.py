@@ -5,6 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def beside(path: Path) -> Path:
+    """Name the place where a file is written until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Give the place to write a file at; it moves to its own when all is written.
@@ -12,7 +17,7 @@ def whole(path: Path) -> Iterator[Path]:
     A file that was there stays until then, and for good if writing fails.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    part = beside(path)
     try:
         yield part
     except BaseException:

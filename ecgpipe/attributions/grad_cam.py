@@ -31,9 +31,8 @@ def attribute(
     assert network.head is not None, "a classifier without labels has no logits"
     with settled(network):
         with torch.no_grad():
-            tokens = network.backbone(signal)
+            tokens, recorded = network.backbone.encode(signal)
         tokens = tokens.float().requires_grad_()  # from here back through the head alone
-        recorded = network.backbone.recorded(signal, tokens.shape[1])
         (slope,) = torch.autograd.grad(own(network.head(tokens, recorded), label).sum(), tokens)
     heat = (slope.mean(dim=1, keepdim=True) * tokens.detach()).sum(dim=2).relu() * recorded
     return interpolate(heat[:, None], signal.shape[-1], mode="linear").expand_as(signal)

@@ -8,12 +8,11 @@ from matplotlib.lines import Line2D
 
 from ecgpipe import patients, personal
 from ecgpipe.figures import _style
-from ecgpipe.render import Needs, largest_budget
+from ecgpipe.render import LEARNT, Needs, largest_budget
 
 NEEDS = ("predictions",)
 WAYS = {"none": "not adapted", "chronological": "first {} of a class", "random": "any {}"}
 STATES = {"before": (-0.17, _style.GREY), "after": (0.17, _style.COLOURS[0])}
-KNOWN = 0.55  # a mean AUROC that chance does not give
 ROW, HEAD = 0.24, 0.75  # inches: an arm, titles and axis
 
 
@@ -73,7 +72,7 @@ def _panel(panel: Axes, own: pd.DataFrame, arms: list[str]) -> None:
             continue
         means = own[own["state"] == state].groupby(["arm", "patient"])["auroc"].mean()
         for arm, values in means.groupby("arm"):
-            if state == "before" and values.mean() < KNOWN:
+            if state == "before" and values.mean() < LEARNT:
                 continue
             height = arms.index(arm) + offset
             panel.plot(values, [height] * len(values), "o", color=colour, alpha=0.45, markersize=2)

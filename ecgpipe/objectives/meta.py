@@ -113,10 +113,9 @@ def view(model: Classifier, config: Config, batch: Episodes) -> tuple[nn.Module,
 def encode(model: Classifier, windows: Windows) -> Windows:
     """Replace signals by tokens, which are the same whatever the head's weights."""
     assert model.head is not None
-    signal = windows.signal.flatten(0, 1)
     with per_task.statistics_fixed(model):
-        tokens = model.backbone(signal)
-    few = model.head.summarise(tokens, model.backbone.recorded(signal, tokens.shape[1]))
+        tokens, recorded = model.backbone.encode(windows.signal.flatten(0, 1))
+    few = model.head.summarise(tokens, recorded)
     return replace(windows, signal=few.unflatten(0, windows.weight.shape))
 
 
