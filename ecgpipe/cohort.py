@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int, Int16
+from jaxtyping import Bool, Float, Float64, Int, Int16
 from torch import Generator, Tensor
 
 from ecgpipe import labels, parallel, records, settings
@@ -245,6 +245,23 @@ class Sampler:
             pieces.append(self.permutation(epoch)[offset : offset + take])
             position += take
         return torch.cat(pieces)
+
+
+@dataclass(frozen=True)
+class WeightedSampler:
+    """Endless batches of indices, each index drawn anew in proportion to its weight.
+
+    Here, too, the batch of a step follows from the step alone.
+    """
+
+    weight: Float64[Tensor, " record"]
+    batch: int
+    seed: int
+
+    def indices(self, step: int) -> Int[Tensor, " batch"]:
+        """Return the records of one step; one may come twice."""
+        generator = torch.Generator().manual_seed(derive(self.seed, step))
+        return self.weight.multinomial(self.batch, replacement=True, generator=generator)
 
 
 def derive(*numbers: int) -> int:

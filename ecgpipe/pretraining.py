@@ -101,7 +101,9 @@ def build_work(
     """Say what a fit draws its batches from, and how progress is judged."""
     learned, judged = material.learned, material.judged
     device = learned.signal.device
-    sampler = Sampler(len(learned), settings.batch, seed)
+    choose = getattr(objective, "sampler", None)
+    batch = settings.batch
+    sampler = choose(learned, batch, seed) if choose else Sampler(len(learned), batch, seed)
     length = learned.samples(settings.crop)
 
     def make_batch(step: int, generator: Generator) -> tuple[Pretext]:

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from ecgpipe.backbones import _residual
 from ecgpipe.backbones._maps import activated, convolution, normed
 from ecgpipe.backbones._residual import BLOCKS, Block
+
+STILL = 0.01  # millivolts; a lead that deviates by less is hardly made larger
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class Config:
     depth: int = 50
     width: int = 64  # of the blocks; they end four times as wide from depth 50 on
     kernel: int = 5
+    standardised: bool = False  # each lead of a signal, by its own mean and deviation, comes in
 
     def __post_init__(self) -> None:
         if self.depth not in BLOCKS:
@@ -46,6 +50,12 @@ class Backbone(_residual.Backbone):
             others = [build_block(dim, dim, 1, config) for _ in range(blocks - 1)]
             stages.append([first, *others])
         super().__init__(entry, stages, dim)
+        own = config.standardised
+        self.standardise = nn.InstanceNorm1d(leads, eps=STILL**2) if own else nn.Identity()
+
+    def stem(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch _ 1 _"]:
+        """Shorten the signal four times."""
+        return super().stem(self.standardise(signal))
 
 
 def build_block(inputs: int, outputs: int, stride: int, config: Config) -> Block:

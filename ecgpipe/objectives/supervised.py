@@ -1,17 +1,34 @@
-"""Supervised pretraining: binary cross entropy against the labels of the tasks named."""
+"""Supervised pretraining: binary cross entropy against the labels of the tasks named.
+
+Recordings of days give many windows of few patients, most of them of one class. With an `evenness`
+above 0, each class of each patient is drawn as often as the power 1 - evenness of its windows: at
+0.5 by their square root, as rare classes are in Mahajan et al. 2018, at 1 all of them alike.
+"""
 
 from dataclasses import dataclass
+from typing import Any
 
+from jaxtyping import Float64
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ecgpipe import episodes
 from ecgpipe.batches import Pretext
+from ecgpipe.cohort import Cohort, Sampler, WeightedSampler
 from ecgpipe.model import Classifier
+from ecgpipe.objectives._views import view
 
 
 @dataclass(frozen=True)
 class Config:
-    """There is nothing to choose."""
+    """How records are seen, and how often: by default as they are, each as often as another."""
+
+    views: tuple[Any, ...] = ()
+    evenness: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.evenness <= 1:
+            raise ValueError(f"supervised: evenness {self.evenness} must lie between 0 and 1")
 
 
 class Objective(nn.Module):
@@ -21,9 +38,24 @@ class Objective(nn.Module):
         super().__init__()
         if model.head is None:
             raise ValueError("supervised pretraining needs labels: name `tasks`, not `datasets`")
-        self.model = model
+        self.model, self.config = model, config
 
     def forward(self, batch: Pretext) -> dict[str, Tensor]:
         """Return the loss of one batch."""
         assert batch.target is not None, "tasks were named, so there are targets"
-        return {"loss": binary_cross_entropy_with_logits(self.model(batch.signal), batch.target)}
+        logit = self.model(view(batch, self.config.views, None))
+        return {"loss": binary_cross_entropy_with_logits(logit, batch.target)}
+
+    def sampler(self, learned: Cohort, batch: int, seed: int) -> Sampler | WeightedSampler:
+        """Draw rare classes of patients more often than they come, where that is asked for."""
+        if not self.config.evenness:
+            return Sampler(len(learned), batch, seed)
+        return WeightedSampler(weigh(learned, self.config.evenness), batch, seed)
+
+
+def weigh(learned: Cohort, evenness: float) -> Float64[Tensor, " record"]:
+    """Weigh each record by how many others its patient has of its class (`episodes.classes`)."""
+    kind = episodes.classes(learned.target)
+    group = learned.patient * (1 + learned.target.shape[1]) + kind
+    _, own, count = group.unique(return_inverse=True, return_counts=True)
+    return (count.double() ** -evenness)[own].cpu()
