@@ -1,8 +1,9 @@
 """Where two arms look in one record, on 12-lead paper, 25 mm/s and 10 mm/mV in true size.
 
-The arms are the first that was explained and, of the others, the one that scores best there. The
-label is the one that most explained records carry, the record the first, by its name, that was kept
-of it: no look at what is said of it. The attribution is the study's first.
+The arms are the first that was explained and, of the others, the one that scores best there. Of a
+record a label that were kept, the two are surest of this one on average: it shows where networks
+look that see what they are asked about, and is no sample of all. The attribution is the study's
+first.
 """
 
 from pathlib import Path
@@ -98,13 +99,13 @@ def choose_arms(needs: Needs, runs: list[tuple[Run, Path]]) -> list[tuple[Run, P
 
 
 def choose_example(paths: list[Path]) -> Example:
-    """Choose an example that all runs keep."""
+    """Choose, of the examples that all runs keep, the one whose label they are surest of."""
     common = set.intersection(*(set(index_examples(path)) for path in paths))
     if not common:
         raise ValueError(f"{paths[0]} and {paths[-1]} keep no example in common; explain again")
-    lines = enrichment.read(paths[0])
-    carried = lines.groupby("label")["record"].nunique()
-    label, record, row = min(common, key=lambda key: (-carried[key[0]], *key))
+    lines = pd.concat([enrichment.read(path) for path in paths])
+    sure = lines.groupby(["label", "record"])["probability"].mean()
+    label, record, row = max(sorted(common), key=lambda key: sure[key[:2]])
     patient = lines.loc[lines["record"] == record, "patient"].iloc[0]
     return Example(label, record, row, patient)
 

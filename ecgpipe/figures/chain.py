@@ -30,6 +30,7 @@ LINK = ["step", "place", "pretext", "kept", "standard_error", "valid_probe"]
 WIDEST = 2  # panels side by side
 APART = 0.025  # of the axis: how far from each other points at the same steps stand
 UNTRAINED: dict[str, Any] = {"label": "untrained", "color": _style.GREY, "linestyle": (0, (4, 1.5))}
+EARLIER: dict[str, Any] = {"color": "black", "markerfacecolor": "white", "linestyle": "none"}
 KEPT: dict[str, Any] = {"color": "black", "linestyle": "none"}
 TRIED: dict[str, Any] = {"color": _style.GREY, "markerfacecolor": "white", "linestyle": "none"}
 JOINED = 0.9  # points, a line between stages
@@ -41,14 +42,15 @@ def draw(needs: Needs) -> Figure:
     """Draw a panel a task and recipe that freezes encoders, and one for each search of a chain.
 
     Steps are those that shaped the encoder, of all stages together; a line joins stages that go on
-    from one another. Of a search every link that was tried is drawn, with the standard error of its
-    gain; what was kept is black and joined.
+    from one another, in the colour of the last, and those before it are hollow. Of a search every
+    link that was tried is drawn, with the standard error of its gain; what was kept is black and
+    joined.
     """
     points = read_points(needs)
     links = read_links(needs.table("histories"))
     if points["before"].isna().all() and links.empty:
         return _style.said("no pretraining goes on from another")
-    looks = _style.looks(needs, points["arm"])
+    looks = _style.looks(needs, points["end"])
     markers = dict(zip(links["pretext"].unique(), _style.MARKERS * 9, strict=False))
     panels = [*_stages(needs, points, looks), *_searches(links, markers)]
     columns = min(WIDEST, len(panels))
@@ -62,7 +64,9 @@ def draw(needs: Needs) -> Figure:
     for panel in axes.flat[len(panels) :]:
         panel.remove()
     shown = [{**look, "linestyle": "none"} for arm, look in looks.items() if arm in trained(points)]
-    shown += [{**UNTRAINED, "marker": None}] * (len(shown) < len(looks))
+    earlier = bool((points["arm"] != points["end"]).any())
+    shown += [{**EARLIER, "label": "earlier stage", "marker": "o"}] * earlier
+    shown += [{**UNTRAINED, "marker": None}] * (len(trained(points)) < len(looks))
     shown += [{**KEPT, "label": name, "marker": marker} for name, marker in markers.items()]
     shown += [{**TRIED, "label": "tried, not kept", "marker": "o"}] * bool(markers)
     _style.legend(made, shown)
@@ -72,7 +76,8 @@ def draw(needs: Needs) -> Figure:
 def read_points(needs: Needs) -> pd.DataFrame:
     """Score every frozen encoder on its own task: a line an arm and place, with its `steps`.
 
-    `before` names the nearest trained stage that it goes on from and that was scored alike.
+    `before` names the nearest trained stage that it goes on from and that was scored alike, `end`
+    the arm that its chain ends with; a stage that several go on from is an end itself.
     """
     costs = needs.table("costs")
     scores = own_scores(needs.table("scores"), [METRIC])
@@ -88,7 +93,24 @@ def read_points(needs: Needs) -> pd.DataFrame:
         next((name for name in list(chain)[1:] if name in scored), None)
         for chain, scored in zip(chains, here, strict=True)
     ]
-    return means.assign(before=before)
+    means = means.assign(before=before)
+    return means.assign(end=ends(means))
+
+
+def ends(points: pd.DataFrame) -> list[str]:
+    """Name the arm that the chain of each arm ends with, where one stage alone follows another."""
+    keys = list(points[[*GROUP, "pretraining"]].itertuples(index=False, name=None))
+    starts = [(*key[:-1], name) for key, name in zip(keys, points["before"], strict=True)]
+    follows = {
+        start: key for start, key in zip(starts, keys, strict=True) if starts.count(start) == 1
+    }
+    arms = dict(zip(keys, points["arm"], strict=True))
+    found = []
+    for key in keys:
+        while key in follows:
+            key = follows[key]
+        found.append(arms[key])
+    return found
 
 
 def stages_of(costs: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
@@ -119,8 +141,8 @@ def read_links(histories: pd.DataFrame) -> pd.DataFrame:
 
 
 def trained(points: pd.DataFrame) -> set[str]:
-    """Name the arms whose encoder was trained."""
-    return set(points.loc[points["steps"] > 0, "arm"])
+    """Name the arms at the ends of chains whose encoder was trained."""
+    return set(points.loc[points["steps"] > 0, "end"])
 
 
 def set_apart(steps: pd.Series) -> pd.Series:
@@ -147,8 +169,10 @@ def _stage_panel(panel: Axes, own: pd.DataFrame, looks: dict[str, dict]) -> None
     own = own[own["steps"] > 0].set_index("pretraining")
     own = own.assign(across=set_apart(own["steps"]))
     for name, line in own.iterrows():
-        look, at = looks[line["arm"]], own.loc[[name]]
-        panel.errorbar(at["across"], at["mean"], _style.bars(at), **_style.dot(look))
+        look, at = looks[line["end"]], own.loc[[name]]
+        filled = "white" if line["arm"] != line["end"] else look["color"]
+        dot = {**_style.dot(look), "markerfacecolor": filled}
+        panel.errorbar(at["across"], at["mean"], _style.bars(at), **dot)
         if line["before"] is not None:
             both = own.loc[[line["before"], name]]
             panel.plot(both["across"], both["mean"], color=look["color"], linewidth=JOINED)

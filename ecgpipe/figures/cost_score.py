@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from ecgpipe import convergence
 from ecgpipe.figures import _style
 from ecgpipe.render import (
+    LEARNT,
     PLACE,
     Needs,
     arm_of,
@@ -37,10 +38,11 @@ def draw(needs: Needs) -> Figure:
     """Draw an arm's mean over seeds at the largest budget, with the 95 % interval of patients.
 
     Every arm on the Pareto front scores more than all that cost no more. Pretraining is all that an
-    arm goes on from.
+    arm goes on from. Arms that learnt nothing, as from shuffled labels, are left out.
     """
     scores = own_scores(needs.table("scores"), [METRIC])
     means = largest_budget(over_seeds(scores[scores["label"] == "macro"]))
+    means = means[means["mean"] > LEARNT]
     points = means.merge(costs_of_arms(needs.table("costs")), on=TRAINED)
     points = points.sort_values("mean", ascending=False)  # of equal costs the best stands left
     places = {

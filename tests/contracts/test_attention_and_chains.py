@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from ecgpipe import registry
+from ecgpipe import enrichment, registry
 
 RANDOM, SUPERVISED = "random-xresnet1d18", "supervised-xresnet1d18"
 
@@ -36,6 +36,18 @@ def test_an_encoder_was_shaped_by_its_own_steps_and_those_before(chained):
     found = points[points["task"] == "ptbxl-rhythm"].set_index("pretraining")
     assert found["steps"].to_dict() == {RANDOM: 1000, SUPERVISED: 6000}
     assert found["before"].to_dict() == {RANDOM: None, SUPERVISED: RANDOM}
+    assert set(found["end"]) == {f"{SUPERVISED} + probe"}
+
+
+def test_a_stage_that_two_go_on_from_ends_its_chain_itself():
+    place = ["task", "split", "scored_on", "recipe"]
+    told = [("first", None), ("second", "first"), ("third", "second"), ("other", "second")]
+    points = pd.DataFrame(told, columns=["pretraining", "before"])
+    points = points.assign(arm=points["pretraining"].str.upper(), **dict.fromkeys(place, "same"))
+    ends = registry.load("figures", "chain").ends
+    assert ends(points) == ["SECOND", "SECOND", "THIRD", "OTHER"]
+    elsewhere = points.assign(task=["one", "one", "one", "two"])
+    assert ends(elsewhere) == ["THIRD", "THIRD", "THIRD", "OTHER"]
 
 
 def test_links_that_a_search_did_not_keep_shaped_nothing(chained):
@@ -146,11 +158,15 @@ def test_the_first_arm_and_the_best_of_the_others_are_pictured(needs):
     assert {run.seed for run, _ in chosen} == {0}
 
 
-def test_the_pictured_label_is_the_one_most_records_carry(needs):
+def test_the_pictured_record_is_the_one_whose_label_both_are_surest_of(needs):
     plugin = registry.load("figures", "attribution")
-    example = plugin.choose_example([path for _, path in needs.attributions[:2]])
-    assert example == ("CD", "00301", 1, "generated:030")
-    with pytest.raises(ValueError, match="00301 of other:030 is not in the --shards"):
+    paths = [path for _, path in needs.attributions[:2]]
+    example = plugin.choose_example(paths)
+    lines = pd.concat([enrichment.read(path) for path in paths])
+    sure = lines.groupby(["label", "record"])["probability"].mean()
+    kept = [key[:2] for key in plugin.index_examples(paths[0])]
+    assert len(kept) > 1 and sure[example[:2]] == sure[kept].max() > sure[kept].min()
+    with pytest.raises(ValueError, match=f"{example.record} of other:030 is not in the --shards"):
         plugin.find(example._replace(patient="other:030"), needs.shards)
 
 

@@ -30,7 +30,7 @@ REVISION = {
     "collect": 2,
     "compare": 2,
     "table": 4,
-    "figure": 5,
+    "figure": 6,
 }
 
 STUDY = settings.build(studies.Study, config, "the study's configuration")
