@@ -31,6 +31,7 @@ COSTS = {
 }
 FRONT = {"label": "Pareto front", "color": _style.GREY, "linewidth": 0.8, "marker": None}
 NEAR = 0.01  # of an axis: points closer than this are set apart by as much, no further
+WIDEST = 0.06  # of an axis that many such points may take
 
 
 @_style.styled
@@ -119,8 +120,10 @@ def set_apart(cost: pd.Series, low: float, high: float) -> pd.Series:
     """Move points that would hide each other on a logarithmic axis to stand side by side."""
     along = np.log(cost / low) / np.log(high / low)
     near = along.groupby((along / NEAR).round())
-    beside = near.rank(method="first") - (near.transform("size") + 1) / 2
-    return low * (high / low) ** (near.transform("mean") + NEAR * beside)
+    size = near.transform("size")
+    beside = near.rank(method="first") - (size + 1) / 2
+    apart = (WIDEST / size).clip(upper=NEAR)
+    return low * (high / low) ** (near.transform("mean") + apart * beside)
 
 
 def _ticks(span: float) -> tuple[float, ...]:
