@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 from torch import Generator, nn
 
 from ecgpipe import fit, inference, parallel, records, registry
 from ecgpipe.batches import Pretext
-from ecgpipe.cohort import Cohort, Sampler, TaskRows, derive
+from ecgpipe.cohort import Cohort, Sampler, TaskRows, WeightedSampler, derive
 from ecgpipe.fit_settings import Fit
 from ecgpipe.model import Classifier
 from ecgpipe.outcomes import History
@@ -101,9 +101,8 @@ def build_work(
     """Say what a fit draws its batches from, and how progress is judged."""
     learned, judged = material.learned, material.judged
     device = learned.signal.device
-    choose = getattr(objective, "sampler", None)
-    batch = settings.batch
-    sampler = choose(learned, batch, seed) if choose else Sampler(len(learned), batch, seed)
+    weigh = getattr(objective, "weights", None)
+    sampler = choose_sampler(learned, weigh and weigh(learned), settings.batch, seed)
     length = learned.samples(settings.crop)
 
     def make_batch(step: int, generator: Generator) -> tuple[Pretext]:
@@ -126,6 +125,15 @@ def build_work(
     )
     sample = getattr(objective, "batches", None)
     return work if sample is None else replace(work, **sample(learned, judged, settings, seed))
+
+
+def choose_sampler(
+    learned: Cohort, weight: Float64[torch.Tensor, " record"] | None, batch: int, seed: int
+) -> Sampler | WeightedSampler:
+    """Draw every record as often as another, or by their weights."""
+    if weight is None:
+        return Sampler(len(learned), batch, seed)
+    return WeightedSampler(weight, batch, seed)
 
 
 def pretext(source: Cohort, index: torch.Tensor, length: int, generator: Generator) -> Pretext:

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ecgpipe import padding
 from ecgpipe.backbones import _residual
 from ecgpipe.backbones._maps import activated, convolution, normed
 from ecgpipe.backbones._residual import BLOCKS, Block
 
-STILL = 0.01  # millivolts; a lead that deviates by less is hardly made larger
+FLOOR = (
+    0.01  # millivolts, added in squares to a deviation: no lead is made more than 100 times larger
+)
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Config:
     depth: int = 50
     width: int = 64  # of the blocks; they end four times as wide from depth 50 on
     kernel: int = 5
-    standardised: bool = False  # each lead of a signal, by its own mean and deviation, comes in
+    standardised: bool = False  # each lead of a signal by its own mean and deviation
 
     def __post_init__(self) -> None:
         if self.depth not in BLOCKS:
@@ -50,12 +54,21 @@ class Backbone(_residual.Backbone):
             others = [build_block(dim, dim, 1, config) for _ in range(blocks - 1)]
             stages.append([first, *others])
         super().__init__(entry, stages, dim)
-        own = config.standardised
-        self.standardise = nn.InstanceNorm1d(leads, eps=STILL**2) if own else nn.Identity()
+        self.standardised = config.standardised
 
     def stem(self, signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch _ 1 _"]:
-        """Shorten the signal four times."""
-        return super().stem(self.standardise(signal))
+        """Standardise if asked to, and shorten the signal four times."""
+        return super().stem(standardise(signal) if self.standardised else signal)
+
+
+def standardise(signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch lead time"]:
+    """Bring each lead to mean 0 and deviation 1 over what was recorded; the rest stays zero."""
+    time = torch.arange(signal.shape[-1], device=signal.device)
+    samples = padding.recorded(signal)[:, None, None]
+    there = (time < samples).to(signal)
+    centred = (signal - signal.sum(dim=-1, keepdim=True) / samples) * there
+    variance = centred.square().sum(dim=-1, keepdim=True) / samples
+    return centred * (variance + FLOOR**2).rsqrt()
 
 
 def build_block(inputs: int, outputs: int, stride: int, config: Config) -> Block:

@@ -22,6 +22,7 @@ GREY, FAINT = "#666666", "#d9d9d9"
 # Okabe and Ito 2008; yellow, hardly seen on white, is left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDEST = 0.06  # of an axis: room for points that are set apart
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 RC: dict[Any, Any] = {
@@ -131,6 +132,17 @@ def bars(means: pd.DataFrame) -> np.ndarray:
     """Give the lengths of the intervals below and above means, as `errorbar` takes them."""
     mean, low, high = (means[name].to_numpy(float) for name in ("mean", "low", "high"))
     return np.array([mean - low, high - mean])
+
+
+def spread(along: pd.Series, near: float) -> pd.Series:
+    """Set points of an axis apart that would hide each other: those of one bin `near` wide.
+
+    Places are shares of the axis; many points at one place take no more than `WIDEST` of it.
+    """
+    bins = along.groupby((along / near).round())
+    size = bins.transform("size")
+    beside = bins.rank(method="first") - (size + 1) / 2
+    return bins.transform("mean") + (WIDEST / size).clip(upper=near) * beside
 
 
 def legend(made: Figure, shown: Iterable[dict], markers: bool = True) -> None:

@@ -1,9 +1,8 @@
 """Where two arms look in one record, on 12-lead paper, 25 mm/s and 10 mm/mV in true size.
 
-The arms are the first that was explained and, of the others, the one that scores best there. Of a
-record a label that were kept, the two are surest of this one on average: it shows where networks
-look that see what they are asked about, and is no sample of all. The attribution is the study's
-first.
+The arms are the first that was explained and, of the others, the one that scores best there. Of the
+examples that were kept, it is the one to whose label the two give the highest probability on
+average; it is no sample of all. The attribution is the study's first.
 """
 
 from pathlib import Path
@@ -99,7 +98,7 @@ def choose_arms(needs: Needs, runs: list[tuple[Run, Path]]) -> list[tuple[Run, P
 
 
 def choose_example(paths: list[Path]) -> Example:
-    """Choose, of the examples that all runs keep, the one whose label they are surest of."""
+    """Choose, of the examples that all runs keep, the one whose label they find likeliest."""
     common = set.intersection(*(set(index_examples(path)) for path in paths))
     if not common:
         raise ValueError(f"{paths[0]} and {paths[-1]} keep no example in common; explain again")

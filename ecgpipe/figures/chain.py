@@ -33,6 +33,7 @@ UNTRAINED: dict[str, Any] = {"label": "untrained", "color": _style.GREY, "linest
 EARLIER: dict[str, Any] = {"color": "black", "markerfacecolor": "white", "linestyle": "none"}
 KEPT: dict[str, Any] = {"color": "black", "linestyle": "none"}
 TRIED: dict[str, Any] = {"color": _style.GREY, "markerfacecolor": "white", "linestyle": "none"}
+EDGE = 0.7  # points, of a marker: thin enough to see that it is hollow
 JOINED = 0.9  # points, a line between stages
 Panel = tuple[str, Callable[[Axes], None]]  # a title, and what draws below it
 
@@ -67,8 +68,10 @@ def draw(needs: Needs) -> Figure:
     earlier = bool((points["arm"] != points["end"]).any())
     shown += [{**EARLIER, "label": "earlier stage", "marker": "o"}] * earlier
     shown += [{**UNTRAINED, "marker": None}] * (len(trained(points)) < len(looks))
-    shown += [{**KEPT, "label": name, "marker": marker} for name, marker in markers.items()]
-    shown += [{**TRIED, "label": "tried, not kept", "marker": "o"}] * bool(markers)
+    shown += [
+        {**KEPT, "label": f"search: {name}", "marker": marker} for name, marker in markers.items()
+    ]
+    shown += [{**TRIED, "label": "search: tried, not kept", "marker": "o"}] * bool(markers)
     _style.legend(made, shown)
     return made
 
@@ -147,9 +150,7 @@ def trained(points: pd.DataFrame) -> set[str]:
 
 def set_apart(steps: pd.Series) -> pd.Series:
     """Move points at about the same steps to stand side by side."""
-    width = APART * steps.max()
-    near = steps.groupby((steps / width).round())
-    return steps + width * (near.rank(method="first") - (near.transform("size") + 1) / 2)
+    return steps.max() * _style.spread(steps / steps.max(), APART)
 
 
 def _stages(needs: Needs, points: pd.DataFrame, looks: dict[str, dict]) -> Iterator[Panel]:
@@ -171,7 +172,7 @@ def _stage_panel(panel: Axes, own: pd.DataFrame, looks: dict[str, dict]) -> None
     for name, line in own.iterrows():
         look, at = looks[line["end"]], own.loc[[name]]
         filled = "white" if line["arm"] != line["end"] else look["color"]
-        dot = {**_style.dot(look), "markerfacecolor": filled}
+        dot = {**_style.dot(look), "markerfacecolor": filled, "markeredgewidth": EDGE}
         panel.errorbar(at["across"], at["mean"], _style.bars(at), **dot)
         if line["before"] is not None:
             both = own.loc[[line["before"], name]]

@@ -30,8 +30,7 @@ COSTS = {
     "gigabytes": "peak memory, GB",
 }
 FRONT = {"label": "Pareto front", "color": _style.GREY, "linewidth": 0.8, "marker": None}
-NEAR = 0.01  # of an axis: points closer than this are set apart by as much, no further
-WIDEST = 0.06  # of an axis that many such points may take
+NEAR = 0.01  # of an axis: points closer than this are set apart by as much at most
 
 
 @_style.styled
@@ -39,7 +38,7 @@ def draw(needs: Needs) -> Figure:
     """Draw an arm's mean over seeds at the largest budget, with the 95 % interval of patients.
 
     Every arm on the Pareto front scores more than all that cost no more. Pretraining is all that an
-    arm goes on from. Arms that learnt nothing, as from shuffled labels, are left out.
+    arm goes on from. Arms no better than chance (`LEARNT`) are left out.
     """
     scores = own_scores(needs.table("scores"), [METRIC])
     means = largest_budget(over_seeds(scores[scores["label"] == "macro"]))
@@ -119,11 +118,7 @@ def _panel(panel: Axes, own: pd.DataFrame, cost: str, looks: dict[str, dict]) ->
 def set_apart(cost: pd.Series, low: float, high: float) -> pd.Series:
     """Move points that would hide each other on a logarithmic axis to stand side by side."""
     along = np.log(cost / low) / np.log(high / low)
-    near = along.groupby((along / NEAR).round())
-    size = near.transform("size")
-    beside = near.rank(method="first") - (size + 1) / 2
-    apart = (WIDEST / size).clip(upper=NEAR)
-    return low * (high / low) ** (near.transform("mean") + apart * beside)
+    return low * (high / low) ** _style.spread(along, NEAR)
 
 
 def _ticks(span: float) -> tuple[float, ...]:

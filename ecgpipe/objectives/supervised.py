@@ -14,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ecgpipe import episodes
 from ecgpipe.batches import Pretext
-from ecgpipe.cohort import Cohort, Sampler, WeightedSampler
+from ecgpipe.cohort import Cohort
 from ecgpipe.model import Classifier
 from ecgpipe.objectives._views import view
 
@@ -46,15 +46,13 @@ class Objective(nn.Module):
         logit = self.model(view(batch, self.config.views, None))
         return {"loss": binary_cross_entropy_with_logits(logit, batch.target)}
 
-    def sampler(self, learned: Cohort, batch: int, seed: int) -> Sampler | WeightedSampler:
-        """Draw rare classes of patients more often than they come, where that is asked for."""
-        if not self.config.evenness:
-            return Sampler(len(learned), batch, seed)
-        return WeightedSampler(weigh(learned, self.config.evenness), batch, seed)
+    def weights(self, learned: Cohort) -> Float64[Tensor, " record"] | None:
+        """Say how often records are drawn, if not all as often."""
+        return weigh(learned, self.config.evenness) if self.config.evenness else None
 
 
 def weigh(learned: Cohort, evenness: float) -> Float64[Tensor, " record"]:
-    """Weigh each record by how many others its patient has of its class (`episodes.classes`)."""
+    """Weigh a record the less, the more its patient has of its class (`episodes.classes`)."""
     kind = episodes.classes(learned.target)
     group = learned.patient * (1 + learned.target.shape[1]) + kind
     _, own, count = group.unique(return_inverse=True, return_counts=True)

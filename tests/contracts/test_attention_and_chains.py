@@ -79,6 +79,8 @@ def test_points_at_the_same_steps_stand_side_by_side():
     across = registry.load("figures", "chain").set_apart(pd.Series([1000.0, 500.0, 1000.0]))
     assert across[0] < 1000 < across[2] and across[1] == 500
     assert across[0] + across[2] == pytest.approx(2000)
+    many = registry.load("figures", "chain").set_apart(pd.Series([600.0] * 8 + [1000.0]))
+    assert many.is_unique and (many[:8] - 600).abs().max() < 31
 
 
 def test_without_a_frozen_encoder_searches_are_shown_alone(needs):

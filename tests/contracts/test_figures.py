@@ -269,6 +269,22 @@ def test_arms_of_the_same_cost_stand_side_by_side():
     assert across[0] * across[1] == pytest.approx(25)
 
 
+def test_many_arms_of_the_same_cost_stay_near_it():
+    across = registry.load("figures", "cost_score").set_apart(pd.Series([10.0] * 40), 1.0, 100.0)
+    assert across.is_unique and across.min() > 10 / 100**0.031 and across.max() < 10 * 100**0.031
+
+
+def test_arms_at_chance_have_no_cost_worth_weighing(needs):
+    plugin = registry.load("figures", "cost_score")
+    lost = needs.scores["recipe"] == "scratch"
+    values = needs.scores["value"].mask(lost & (needs.scores["metric"] == "auroc"), 0.5)
+    before, after = (
+        {text for text in said(plugin.draw(told)).split() if text == "scratch"}
+        for told in (needs, replace(needs, scores=needs.scores.assign(value=values)))
+    )
+    assert before and not after
+
+
 def test_one_arm_alone_has_no_cost_to_be_weighed(needs):
     few = needs.scores[needs.scores["recipe"] == "scratch"]
     drawn = registry.load("figures", "cost_score").draw(replace(needs, scores=few))
