@@ -101,7 +101,7 @@ def build_work(
     """Say what a fit draws its batches from, and how progress is judged."""
     learned, judged = material.learned, material.judged
     device = learned.signal.device
-    weigh = getattr(objective, "weights", None)
+    weigh = getattr(objective, "draw_weights", None)
     sampler = choose_sampler(learned, weigh and weigh(learned), settings.batch, seed)
     length = learned.samples(settings.crop)
 

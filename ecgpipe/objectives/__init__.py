@@ -5,8 +5,8 @@ A file offers `Config`, a frozen dataclass with the published values as defaults
 them `"loss"`. `model` is a `Classifier`: without labels it has a backbone and no head. An objective
 that keeps an average of weights offers `after_step(step, steps)`. One whose steps differ in kind
 offers `before_step(step)`, which returns the kind's name; operations are counted once for each. One
-that draws some records more often than others offers `weights(learned)`, or None. One whose
-batches are of another kind offers `batches(learned, judged, fit, seed)`, which returns the fields
+that draws some records more often than others offers `draw_weights(learned)`: a weight a record, or
+None if all are alike. One whose batches are of another kind offers `batches(learned, judged, fit, seed)`, which returns the fields
 of a `fit.Work` that differ then. Its `Config` may say as `held_out` which share of the patients is
 not learned from but judges.
 

@@ -46,7 +46,7 @@ class Objective(nn.Module):
         logit = self.model(view(batch, self.config.views, None))
         return {"loss": binary_cross_entropy_with_logits(logit, batch.target)}
 
-    def weights(self, learned: Cohort) -> Float64[Tensor, " record"] | None:
+    def draw_weights(self, learned: Cohort) -> Float64[Tensor, " record"] | None:
         """Say how often records are drawn, if not all as often."""
         return weigh(learned, self.config.evenness) if self.config.evenness else None
 
