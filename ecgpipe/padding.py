@@ -31,9 +31,16 @@ def recorded_tokens(
     return place * stride < recorded(signal)[:, None]
 
 
+def recorded_samples(
+    signal: Float[Tensor, "batch channel time"],
+) -> Bool[Tensor, "batch 1 time"]:
+    """Tell which samples were recorded, in all channels alike."""
+    time = torch.arange(signal.shape[-1], device=signal.device)
+    return (time < recorded(signal)[:, None])[:, None]
+
+
 def as_silent(
     noise: Float[Tensor, "batch lead time"], signal: Float[Tensor, "batch lead time"]
 ) -> Float[Tensor, "batch lead time"]:
     """Silence noise, in place, where a signal was not recorded."""
-    time = torch.arange(signal.shape[-1], device=signal.device)
-    return noise.mul_((time < recorded(signal)[:, None])[:, None])
+    return noise.mul_(recorded_samples(signal))

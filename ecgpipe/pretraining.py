@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool
 from torch import Generator, nn
 
 from ecgpipe import fit, inference, parallel, records, registry
@@ -101,8 +101,7 @@ def build_work(
     """Say what a fit draws its batches from, and how progress is judged."""
     learned, judged = material.learned, material.judged
     device = learned.signal.device
-    weigh = getattr(objective, "draw_weights", None)
-    sampler = choose_sampler(learned, weigh and weigh(learned), settings.batch, seed)
+    sampler = choose_sampler(objective, learned, settings.batch, seed)
     length = learned.samples(settings.crop)
 
     def make_batch(step: int, generator: Generator) -> tuple[Pretext]:
@@ -128,9 +127,11 @@ def build_work(
 
 
 def choose_sampler(
-    learned: Cohort, weight: Float64[torch.Tensor, " record"] | None, batch: int, seed: int
+    objective: nn.Module, learned: Cohort, batch: int, seed: int
 ) -> Sampler | WeightedSampler:
-    """Draw every record as often as another, or by their weights."""
+    """Draw every record as often as another, or by the weights that the objective gives."""
+    weigh = getattr(objective, "draw_weights", None)
+    weight = weigh(learned) if weigh else None
     if weight is None:
         return Sampler(len(learned), batch, seed)
     return WeightedSampler(weight, batch, seed)

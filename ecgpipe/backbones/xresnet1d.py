@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -11,9 +10,7 @@ from ecgpipe.backbones import _residual
 from ecgpipe.backbones._maps import activated, convolution, normed
 from ecgpipe.backbones._residual import BLOCKS, Block
 
-FLOOR = (
-    0.01  # millivolts, added in squares to a deviation: no lead is made more than 100 times larger
-)
+FLOOR = 0.01  # millivolts, added in squares to a deviation: no lead grows more than 100 times
 
 
 @dataclass(frozen=True)
@@ -63,9 +60,8 @@ class Backbone(_residual.Backbone):
 
 def standardise(signal: Float[Tensor, "batch lead time"]) -> Float[Tensor, "batch lead time"]:
     """Bring each lead to mean 0 and deviation 1 over what was recorded; the rest stays zero."""
-    time = torch.arange(signal.shape[-1], device=signal.device)
-    samples = padding.recorded(signal)[:, None, None]
-    there = (time < samples).to(signal)
+    there = padding.recorded_samples(signal)
+    samples = there.sum(dim=-1, keepdim=True)
     centred = (signal - signal.sum(dim=-1, keepdim=True) / samples) * there
     variance = centred.square().sum(dim=-1, keepdim=True) / samples
     return centred * (variance + FLOOR**2).rsqrt()
