@@ -10,6 +10,7 @@ took is not in it. Floating-point operations are those that `fit` counted in ste
 backward, of all views of a record; see `operations` for what counts.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -60,14 +61,18 @@ def pretraining_costs(costs: pd.DataFrame) -> pd.DataFrame:
 
 
 def chains(costs: pd.DataFrame) -> dict[str, list[str]]:
-    """List each pretraining and all that it goes on from, the last one first."""
+    """List each pretraining and all that it goes on from, the last one first.
+
+    An ensemble goes on from every copy of its members.
+    """
     own = costs[costs["stage"] == "pretrain"].reindex(columns=["pretraining", "start"])
     start = dict(own.dropna().to_numpy())
-    found = {name: [name] for name in own["pretraining"].unique()}
-    for stages in found.values():
-        while stages[-1] in start:
-            stages.append(start[stages[-1]])
-    return found
+
+    def stages(name: str) -> list[str]:
+        before = [stages(one) for one in start.get(name, "").split()]
+        return [name, *itertools.chain.from_iterable(before)]
+
+    return {name: stages(name) for name in own["pretraining"].unique()}
 
 
 def share_of(best: float, share: float) -> float:

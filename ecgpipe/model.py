@@ -22,6 +22,7 @@ class Backbone(nn.Module):
     """An encoder: `(batch, lead, time)` to `(batch, token, dim)`, as `trunk(stem(signal))`."""
 
     dim: int  # width of a token
+    timed: bool = True  # each token stands for a part of the time, one after the other
     causal: bool = False  # the stem gives tokens; the trunk's, one each, have seen no later ones
     width: int  # of the stem's tokens, where it gives tokens
     patch: tuple[int, int] | None = None  # leads x samples of a token; the trunk takes any tokens

@@ -20,7 +20,7 @@ from ecgpipe.model import Classifier
 from ecgpipe.outcomes import History
 from ecgpipe.settings import Pretraining, build, plugin
 
-HELD_OUT = 0.05  # of the train patients, for choosing when to stop
+HELD_OUT = 0.05  # of the train patients, where an objective does not say; to choose when to stop
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,19 @@ def learnt_from(pretraining: Pretraining, rows: TaskRows) -> Bool[np.ndarray, " 
 def gather(
     pretraining: Pretraining, rows: TaskRows, device: torch.device, identity: str
 ) -> Material:
-    """Put the patients that may be learnt from on the device, apart from those held out of them."""
+    """Put the patients that may be learnt from on the device, and apart from them those who judge.
+
+    These are a share of the train patients, or those of valid where that share is 0.
+    """
     _, config = find(pretraining.objective, "objective")
     train = learnt_from(pretraining, rows)
-    held_out = train.copy()
+    judges = train.copy()
     share = getattr(config, "held_out", HELD_OUT)
-    held_out[train] = records.hashed_below(rows.table.loc[train, "patient"], share)
-    learned = rows.load(train & ~held_out, device, "train")
-    judged = rows.load(held_out, device, "held-out train")
+    judges[train] = records.hashed_below(rows.table.loc[train, "patient"], share)
+    if not share:
+        judges = rows.part == "valid"
+    learned = rows.load(train & ~judges, device, "train")
+    judged = rows.load(judges, device, "held-out train" if share else "valid")
     return Material(learned, judged, rows.labels, pretraining.adapter, identity)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecgpipe import studies
+from ecgpipe import convergence, studies
 from ecgpipe.settings import Condition, build
 from ecgpipe.studies import Run, Study
 
@@ -209,7 +209,9 @@ def distinct(names: list[str]) -> dict[str, str]:
 def untrained(costs: pd.DataFrame) -> set[str]:
     """Name the pretrainings that learnt nothing: networks as they were initialised."""
     pretraining = costs[costs["stage"] == "pretrain"]
-    return set(pretraining.loc[pretraining["steps"] == 0, "pretraining"])
+    learnt = set(pretraining.loc[pretraining["steps"] > 0, "pretraining"])
+    chains = convergence.chains(costs)
+    return {name for name, stages in chains.items() if learnt.isdisjoint(stages)}
 
 
 def _file(run: Run, results: Path, kind: str, ending: str) -> Path:

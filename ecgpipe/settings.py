@@ -91,6 +91,8 @@ class Pretraining:
     fit: Fit
     backbone: dict[str, Any] | None = None  # name, and what differs from the backbone's defaults
     start: str | None = None  # the pretraining this one goes on from
+    members: tuple[str, ...] = ()  # pretrainings of an ensemble, put side by side
+    copies: int = 1  # of each member, from first weights of their own
     datasets: tuple[str, ...] = ()  # records without labels
     where: dict[str, tuple[Any, ...]] = dataclasses.field(
         default_factory=dict
@@ -106,9 +108,17 @@ class Pretraining:
     )  # which weights of the backbone learn
 
     def __post_init__(self) -> None:
-        if (self.backbone is None) == (self.start is None):
+        if sum([self.backbone is not None, self.start is not None, bool(self.members)]) != 1:
             raise ValueError(
-                "a pretraining states either `backbone` (to build) or `start` (to go on from)"
+                "a pretraining states one of `backbone` (to build), `start` (to go on from) and "
+                "`members` (to put side by side)"
+            )
+        if self.copies < 1 or (self.copies > 1 and not self.members):
+            raise ValueError(f"copies {self.copies}: expected how many of each of `members`")
+        if self.members and (self.head or not self.tasks):
+            raise ValueError(
+                "members say the labels of a task, and the head is their mean: name `tasks`, and "
+                "leave out `head`"
             )
         if bool(self.datasets) == bool(self.tasks):
             raise ValueError(

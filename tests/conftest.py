@@ -129,12 +129,24 @@ def stages(resting):
     class Stages:
         made = resting
 
-        def pretrain(self, out, start=None, **changes):
+        def pretrain(self, out, start=None, seed=0, **changes):
             out = resting["folder"] / out
             chain = {} if start is None else {"start": "before"}
-            told = pretraining_of(resting, **chain, **changes)
+            return self.run(out, [start][: len(chain)], seed, **chain, **changes)
+
+        def assemble(self, out, members, **changes):
+            out = resting["folder"] / out
+            told = {"backbone": None, "datasets": None, "tasks": ["t"]} | changes
+            return self.run(out, members, 0, members=[path.stem for path in members], **told)
+
+        def run(self, out, before, seed, **told):
             registry.load("stages", "pretrain").run(
-                settings=told, seed=0, start=start, out=out, **given, **once
+                settings=pretraining_of(resting, **told),
+                seed=seed,
+                start=before,
+                out=out,
+                **given,
+                **once,
             )
             return out
 

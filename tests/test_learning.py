@@ -84,7 +84,7 @@ def train_and_score(real, shards, name):
     told = {"pretraining": pretraining, "tasks": {}, "revision": {"pretrain": 1}}
     random, out = folder / "random.safetensors", folder / "checkpoint.safetensors"
     given = {"shards": shards, "splits": [real["split"]], **once}
-    stage("pretrain", settings=settings.canonical(told), seed=0, start=None, out=random, **given)
+    stage("pretrain", settings=settings.canonical(told), seed=0, start=[], out=random, **given)
     recipe = part("recipes", "small-scratch")
     recipe["fit"] |= {"steps": 300, "validate_every": 100}
     told = {"recipe": recipe, "task": real["task"], "revision": {"finetune": 1}}

@@ -303,13 +303,13 @@ def test_a_pretraining_meta_learns_and_another_goes_on_from_it(tmp_path):
     told = {"preparation": "made", "tasks": ["t"], "objective": meta, "fit": fit, "head": head}
     given = {"shards": [shard], "splits": [split], "threads": 1, "processes": 1, "seed": 0}
 
-    def pretrain(name, before=None, **changes):
+    def pretrain(name, *before, **changes):
         settings = {"pretraining": told | changes, "revision": {"pretrain": 1}}
         settings["tasks"] = {"t": task | {"keep_unlabeled": True}}
         (tmp_path / name).mkdir()
         out = tmp_path / name / "checkpoint.safetensors"
         registry.load("stages", "pretrain").run(
-            settings=json.dumps(settings), start=before, out=out, **given
+            settings=json.dumps(settings), start=list(before), out=out, **given
         )
         return out
 

@@ -35,7 +35,7 @@ def made(tmp_path_factory):
     before, after = folder / "before.safetensors", folder / "after.safetensors"
     told = json.dumps({"pretraining": pretraining, "tasks": {}, "revision": {"pretrain": 1}})
     registry.load("stages", "pretrain").run(
-        settings=told, seed=0, start=None, out=before, **given, **ONCE
+        settings=told, seed=0, start=[], out=before, **given, **ONCE
     )
     told = json.dumps({"recipe": recipe, "task": TASK, "revision": {"finetune": 1}})
     draw = {"draw": folder / "draw.csv", "pretrained": before, "teacher": None}

@@ -30,8 +30,9 @@ STUDY = {
 }
 COLUMNS = ["condition", "metric", "label", "value", "low", "high", "n", "absent"]
 CHANGE = ["change", "change_low", "change_high"]
-CHAINS = {grid_name: [grid_name] for grid in STUDY["grids"] for grid_name in grid["pretrainings"]}
-TOLD = {"rounds": {"full": 1, "probe": 2}, "shared": [], "chains": CHAINS}
+ALONE = {"before": [], "copies": 1, "shared": False}
+ORIGINS = {name: ALONE for grid in STUDY["grids"] for name in grid["pretrainings"]}
+TOLD = {"rounds": {"full": 1, "probe": 2}, "origins": ORIGINS}
 SETTINGS = json.dumps({"study": STUDY} | TOLD)
 SKILL = {"full": 2.0, "probe": 1.0}  # how far apart an arm's positives and negatives lie
 ATTRIBUTES = {"revision": '{"finetune": 1, "predict": 1}', "datasets": '{"ptbxl": "abc"}'}
@@ -166,13 +167,14 @@ def test_every_training_is_collected_once(results):
 
 
 def test_a_pretraining_that_runs_share_is_collected_once(results):
-    told = json.loads(SETTINGS) | {"shared": ["none"]}
+    told = json.loads(SETTINGS) | {"origins": {"none": ALONE | {"shared": True}}}
     costs = collect(results, json.dumps(told))["costs"]
     assert costs[costs["stage"] == "pretrain"]["seed"].tolist() == [0]
 
 
 def test_costs_tell_what_a_pretraining_goes_on_from(results):
-    told = json.loads(SETTINGS) | {"chains": {"none": ["none", "before"]}}
+    origins = {"none": ALONE | {"before": ["before"]}, "before": ALONE}
+    told = json.loads(SETTINGS) | {"origins": origins}
     for seed in (0, 1):
         write_training(results / "pretraining/before/standard" / str(seed))
     costs = collect(results, json.dumps(told))["costs"]

@@ -136,7 +136,7 @@ def test_a_run_that_two_grids_name_is_one_run_with_the_conditions_of_both():
 
 def test_a_pretraining_with_neither_backbone_nor_start_is_refused():
     told = {"preparation": "p", "objective": {"name": "none"}, "datasets": ["d"]}
-    with pytest.raises(ValueError, match="either `backbone`"):
+    with pytest.raises(ValueError, match="one of `backbone`"):
         settings.build(settings.Pretraining, told | {"fit": {"steps": 0, "validate_every": 1}}, "x")
 
 

@@ -6,9 +6,10 @@ import torch
 
 from ecgpipe import pretraining
 from ecgpipe.batches import Montage
-from ecgpipe.cohort import Cohort
+from ecgpipe.cohort import Cohort, read_task
 from ecgpipe.fit_settings import Fit
 from ecgpipe.objectives.supervised import Config, Objective, weigh
+from ecgpipe.settings import Pretraining, Task, build
 
 WINDOWS = [90, 10, 400]  # of the first patient without and with the label; of the second without
 OWN = torch.tensor([0.0, 1.0, 2.0]).repeat_interleave(torch.tensor(WINDOWS)).long()
@@ -82,3 +83,35 @@ def test_views_change_what_is_learnt_from_and_no_step_without_them(cohort, model
 def test_an_evenness_out_of_range_is_refused(evenness):
     with pytest.raises(ValueError, match="evenness .* between 0 and 1"):
         Config(evenness=evenness)
+
+
+@pytest.fixture
+def rows(resting):
+    task = build(Task, resting["task"], "tests")
+    return read_task(task, resting["shards"], resting["splits"])
+
+
+def patients_of(rows, held_out):
+    """The patients learnt from, and those who judge."""
+    told = {"name": "supervised", "held_out": held_out}
+    asked = Pretraining("p", told, Fit(steps=1, validate_every=1), backbone={}, tasks=("t",))
+    material = pretraining.gather(asked, rows, torch.device("cpu"), "")
+    return (set(cohort.table["patient"]) for cohort in (material.learned, material.judged))
+
+
+def test_a_share_of_the_train_patients_judges_and_is_not_learnt_from(rows):
+    learned, judged = patients_of(rows, 0.3)
+    assert len(judged) > 5 and not learned & judged
+    assert learned | judged == set(rows.table["patient"][rows.part == "train"])
+
+
+def test_valid_judges_where_nobody_is_held_out(rows):
+    learned, judged = patients_of(rows, 0.0)
+    assert learned == set(rows.table["patient"][rows.part == "train"])
+    assert judged == set(rows.table["patient"][rows.part == "valid"])
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_share_held_out_that_leaves_nobody_is_refused(share):
+    with pytest.raises(ValueError, match="held_out .* expected a share below 1"):
+        Config(held_out=share)

@@ -29,6 +29,11 @@ def attribute(
 ) -> Float[Tensor, "crop lead time"]:
     """Weigh features by their mean gradient, rectify, and bring tokens to the signal's rate."""
     assert network.head is not None, "a classifier without labels has no logits"
+    if not network.backbone.timed:
+        raise ValueError(
+            "grad_cam needs tokens that stand for parts of the time, which those of an ensemble do "
+            "not; explain it by gradient_input, integrated_gradients or occlusion"
+        )
     with settled(network):
         with torch.no_grad():
             tokens, recorded = network.backbone.encode(signal)

@@ -89,11 +89,11 @@ def read_points(needs: Needs) -> pd.DataFrame:
     means = largest_budget(over_seeds(own, apart=("pretraining", "recipe")))
     stages = stages_of(costs)
     chains = [stages[place] for place in means[["pretraining", "split"]].itertuples(index=False)]
-    means = means.assign(steps=[sum(chain.values()) for chain in chains])
+    means = means.assign(steps=[sum(steps for _, steps in chain) for chain in chains])
     groups = means[means["steps"] > 0].groupby(GROUP)["pretraining"].agg(set)
     here = [groups.get(group, set()) for group in means[GROUP].itertuples(index=False, name=None)]
     before = [
-        next((name for name in list(chain)[1:] if name in scored), None)
+        next((name for name, _ in chain[1:] if name in scored), None)
         for chain, scored in zip(chains, here, strict=True)
     ]
     means = means.assign(before=before)
@@ -116,7 +116,7 @@ def ends(points: pd.DataFrame) -> list[str]:
     return found
 
 
-def stages_of(costs: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
+def stages_of(costs: pd.DataFrame) -> dict[tuple[str, str], list[tuple[str, float]]]:
     """List the stages that shaped each pretraining's encoder, the last first, with their steps.
 
     A key is (pretraining, split). Of the links that a search tried only those kept shaped anything.
@@ -127,7 +127,7 @@ def stages_of(costs: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
     steps = own.groupby(["pretraining", "split"])["steps"].median()
     chains = convergence.chains(costs)
     return {
-        (name, split): {stage: float(steps[stage, split]) for stage in chains[name]}
+        (name, split): [(stage, float(steps[stage, split])) for stage in chains[name]]
         for name, split in steps.index
     }
 

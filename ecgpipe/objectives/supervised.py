@@ -25,10 +25,13 @@ class Config:
 
     views: tuple[Any, ...] = ()
     evenness: float = 0.0
+    held_out: float = 0.05  # of the train patients, who judge; 0: those of valid do instead
 
     def __post_init__(self) -> None:
         if not 0 <= self.evenness <= 1:
             raise ValueError(f"supervised: evenness {self.evenness} must lie between 0 and 1")
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"supervised: held_out {self.held_out}: expected a share below 1")
 
 
 class Objective(nn.Module):

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ecgpipe import predictions, writing
+from ecgpipe.lineages import Origin, behind, lineage
 from ecgpipe.settings import build, parse
 from ecgpipe.studies import Run, Study, runs
 
@@ -17,7 +18,7 @@ SHOWN = 3  # runs that an error names
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this stage."""
-    parser.add_argument("--settings", required=True, help="study, rounds, shared, as JSON")
+    parser.add_argument("--settings", required=True, help="study, rounds, origins, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="folder of all results")
     parser.add_argument("--costs", type=Path, required=True, help="CSV: one line a training")
     parser.add_argument("--histories", type=Path, required=True, help="CSV: one line a validation")
@@ -67,10 +68,11 @@ def _trainings(
 ) -> list[tuple[dict[str, Any], Path]]:
     """Name every training of the study, each once, with the folder it wrote."""
     found: dict[Path, dict[str, Any]] = {}
+    origins = {name: build(Origin, one, name) for name, one in told["origins"].items()}
     for run in study:
-        chain = told["chains"][run.pretraining]
-        for pretraining, start in zip(chain, [*chain[1:], ""], strict=True):
-            seed = 0 if pretraining in told["shared"] else run.seed
+        for pretraining, seed in lineage(run.pretraining, run.seed, origins.__getitem__):
+            before = behind(pretraining, seed, origins.__getitem__)
+            start = " ".join(name for name, _ in before)
             folder = results / "pretraining" / pretraining / run.split / str(seed)
             about = {"pretraining": pretraining, "split": run.split, "start": start}
             found[folder] = about | {"stage": "pretrain", "seed": seed}

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ecgpipe import model, outcomes, parallel, provenance, records, states
+from ecgpipe import ensembles, model, outcomes, parallel, provenance, records, states
 from ecgpipe.batches import Montage
 from ecgpipe.cohort import TaskRows, derive, read_rows, read_task
 from ecgpipe.heads import HeadConfig
@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--shards", type=Path, nargs="+", required=True)
     parser.add_argument("--splits", type=Path, nargs="+", required=True, help="one a dataset")
-    parser.add_argument("--start", type=Path, nargs="?", help="checkpoint to go on from")
+    parser.add_argument(
+        "--start", type=Path, nargs="*", default=[], help="checkpoint to go on from, or of members"
+    )
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--processes", type=int, default=1, help="one a GPU")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint")
@@ -35,7 +37,7 @@ def run(
     seed: int,
     shards: list[Path],
     splits: list[Path],
-    start: Path | None,
+    start: list[Path],
     threads: int,
     processes: int,
     out: Path,
@@ -47,7 +49,7 @@ def run(
     pretraining = build(Pretraining, told["pretraining"], f"pretraining of {out.parent}")
     rows = training_rows(pretraining, told["tasks"], shards, splits)
     sources = records.read_sources(shards)
-    inputs = [*splits, *([start] if start else [])]
+    inputs = [*splits, *start]
     identity = provenance.digest(settings, str(seed), json.dumps(sources, sort_keys=True), *inputs)
     material = gather(pretraining, rows, device, identity)
 
@@ -109,16 +111,21 @@ def seen(fitted: dict[str, Any], pretraining: Pretraining, rows: TaskRows) -> di
 
 
 def build_model(
-    pretraining: Pretraining, rows: TaskRows, montage: Montage, start: Path | None
+    pretraining: Pretraining, rows: TaskRows, montage: Montage, start: list[Path]
 ) -> tuple[Classifier, dict[str, Any]]:
-    """Build a new model, or take the one to go on from; return it with what shaped it so far."""
-    if start is None:
-        assert pretraining.backbone is not None
+    """Build a model, take the one to go on from, or put several side by side.
+
+    Returns the model with what shaped it so far.
+    """
+    if pretraining.members:
+        return ensembles.assemble(start, rows.labels, montage)
+    if pretraining.backbone is not None:
         backbone = model.build_backbone(pretraining.backbone, len(montage.leads), "pretraining")
         return with_head(backbone, rows, pretraining), {"backbone": pretraining.backbone}
-    before, metadata = model.load(start)
+    (path,) = start
+    before, metadata = model.load(path)
     same = before.labels == rows.labels
-    model.refuse_other_montage(start, metadata, montage)
+    model.refuse_other_montage(path, metadata, montage)
     return (before if same else with_head(before.backbone, rows, pretraining)), metadata
 
 

@@ -54,7 +54,7 @@ def test_links_that_a_search_did_not_keep_shaped_nothing(chained):
     searched = chained.costs["steps"].where(chained.costs["pretraining"] == SUPERVISED)
     costs = chained.costs.assign(kept_steps=searched / 5)
     stages = registry.load("figures", "chain").stages_of(costs)
-    assert stages[SUPERVISED, "standard"] == {SUPERVISED: 1000, RANDOM: 1000}
+    assert stages[SUPERVISED, "standard"] == [(SUPERVISED, 1000), (RANDOM, 1000)]
 
 
 def test_a_line_joins_an_encoder_to_the_one_it_goes_on_from(chained):

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from snakemake.utils import validate
 
-from ecgpipe import registry, settings, studies
+from ecgpipe import lineages, registry, settings, studies
 
 validate(config, "../schemas/study.schema.yaml")
 

@@ -13,8 +13,8 @@ def of_runs(pattern):
 
 def trained_on(run):
     """The datasets that a run, or a pretraining behind it, learns from."""
-    before = sum(map(datasets_of_pretraining, chain_of(run.pretraining)), [])
-    return before + part("tasks", run.task)["datasets"]
+    before = (datasets_of_pretraining(name) for name, _ in lineage_of(run))
+    return sum(before, []) + part("tasks", run.task)["datasets"]
 
 
 @cache
@@ -59,7 +59,7 @@ def checkpoints_of_study(wildcards):
 def pretrainings_of_study(wildcards):
     """Every pretraining that a run of the study starts from, chains included."""
     return sorted(
-        {checkpoint_of(k, run)[0] for run in RUNS for k in chain_of(run.pretraining)}
+        {path for run in RUNS for path in checkpoints_of(lineage_of(run), run.split)}
     )
 
 
@@ -94,16 +94,12 @@ def plain_study():
 def study_json(wildcards):
     """What the stages that see a whole study are told: its runs, not its tables and figures."""
     rounds = {run.recipe: part("recipes", run.recipe).get("rounds", 1) for run in RUNS}
-    shared = sorted(
-        {r.pretraining for r in RUNS if part("pretraining", r.pretraining).get("seeds")}
-    )
-    chains = {run.pretraining: chain_of(run.pretraining) for run in RUNS}
+    named = {name for run in RUNS for name, _ in lineage_of(run)}
     asked = {name for run in RUNS for name in run.conditions}
     told = {
         "study": plain_study(),
         "rounds": rounds,
-        "shared": shared,
-        "chains": chains,
+        "origins": {name: settings.plain(origin_of(name)) for name in named},
     }
     told["conditions"] = {name: part("conditions", name) or {} for name in asked}
     return settings.canonical(told)

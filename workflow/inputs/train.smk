@@ -19,25 +19,26 @@ def splits_of_pretraining(wildcards):
     return splits(datasets_of_pretraining(wildcards.pretraining), wildcards.split)
 
 
+def origin_of(name):
+    """Where a pretraining comes from."""
+    return lineages.origin(part("pretraining", name))
+
+
 def start(wildcards):
-    """The pretraining that this one goes on from, if any."""
-    before = part("pretraining", wildcards.pretraining).get("start")
-    if before is None:
-        return []
-    return checkpoint_of(before, wildcards)
+    """The pretraining that this one goes on from, or its members, if any."""
+    before = lineages.behind(wildcards.pretraining, int(wildcards.seed), origin_of)
+    return checkpoints_of(before, wildcards.split)
 
 
-def chain_of(pretraining):
-    """A pretraining and all that it goes on from, the last one first."""
-    before = part("pretraining", pretraining).get("start")
-    return [pretraining] + (chain_of(before) if before else [])
+def lineage_of(run):
+    """The pretraining of a run and all that it stands on, each with its seed."""
+    return lineages.lineage(run.pretraining, int(run.seed), origin_of)
 
 
-def checkpoint_of(pretraining, wildcards):
-    """The checkpoint of a pretraining for a run's split and seed."""
-    seed = 0 if part("pretraining", pretraining).get("seeds") == 1 else wildcards.seed
+def checkpoints_of(trainings, split):
+    """The checkpoints of pretrainings with their seeds."""
     path = rules.pretrain.output.checkpoint
-    return expand(path, pretraining=pretraining, split=wildcards.split, seed=seed)
+    return [path.format(pretraining=k, split=split, seed=seed) for k, seed in trainings]
 
 
 def pretraining_json(wildcards):
@@ -52,7 +53,7 @@ def pretraining_json(wildcards):
 
 def pretrained(wildcards):
     """Where a run starts from."""
-    return checkpoint_of(wildcards.pretraining, wildcards)
+    return checkpoints_of(lineage_of(wildcards)[:1], wildcards.split)
 
 
 def teacher(wildcards):

@@ -1,0 +1,70 @@
+"""Putting pretrained networks side by side: an ensemble whose head is the mean of their logits."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ecgpipe import model
+from ecgpipe.batches import Montage
+from ecgpipe.heads import HeadConfig
+from ecgpipe.model import Classifier
+
+MEAN = HeadConfig(pool="mean", norm=False, dropout=0.0)
+MERGED = ("datasets", "revision")  # of members' checkpoints, by name
+
+
+def assemble(
+    paths: list[Path], labels: tuple[str, ...], montage: Montage
+) -> tuple[Classifier, dict[str, Any]]:
+    """Put networks that say the same labels side by side; return what shaped them, too.
+
+    Raises:
+        ValueError: if a network says other labels, or was trained on other leads or another rate.
+
+    """
+    told = [model.read_metadata(path) for path in paths]
+    for path, metadata in zip(paths, told, strict=True):
+        refuse_other_labels(path, tuple(metadata["labels"]), labels)
+        model.refuse_other_montage(path, metadata, montage)
+    members = [{"backbone": one["backbone"], "head": one["head"]} for one in told]
+    config = {"name": "ensemble", "members": members, "labels": len(labels)}
+    backbone = model.build_backbone(config, len(montage.leads), "an ensemble")
+    backbone.load_state_dict(side_by_side([load_file(path) for path in paths]))
+    network = Classifier(backbone, labels, MEAN)
+    take_mean(network, len(paths))
+    before: dict[str, Any] = {"backbone": config, "seen": sum((one["seen"] for one in told), [])}
+    for name in MERGED:
+        before[name] = {key: value for one in told for key, value in one[name].items()}
+    return network, before
+
+
+def refuse_other_labels(path: Path, said: tuple[str, ...], labels: tuple[str, ...]) -> None:
+    """Raise if a member says other labels than the ensemble's task has, or in another order."""
+    if said != labels:
+        raise ValueError(
+            f"{path} says {', '.join(said) or 'no label'}; members of an ensemble say its task's: "
+            f"{', '.join(labels)}; name pretrainings with its `tasks` as `members`"
+        )
+
+
+def side_by_side(weights: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Name the weights of members as those of their ensemble."""
+    return {
+        f"members.{number}.{name}": weight
+        for number, own in enumerate(weights)
+        for name, weight in own.items()
+    }
+
+
+@torch.no_grad()
+def take_mean(network: Classifier, members: int) -> None:
+    """Let the head give the mean of what the members say of each label."""
+    assert network.head is not None, "an ensemble has labels"
+    last = network.head.layers[-1]
+    assert isinstance(last, nn.Linear)
+    labels = last.out_features
+    last.weight.copy_(torch.eye(labels).repeat(1, members) / members)
+    last.bias.zero_()
