@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ecgpipe import model
@@ -25,14 +24,15 @@ def assemble(
         ValueError: if a network says other labels, or was trained on other leads or another rate.
 
     """
-    told = [model.read_metadata(path) for path in paths]
-    for path, metadata in zip(paths, told, strict=True):
-        refuse_other_labels(path, tuple(metadata["labels"]), labels)
+    loaded = [model.load(path) for path in paths]
+    told = [metadata for _, metadata in loaded]
+    for path, (member, metadata) in zip(paths, loaded, strict=True):
+        refuse_other_labels(path, member.labels, labels)
         model.refuse_other_montage(path, metadata, montage)
     members = [{"backbone": one["backbone"], "head": one["head"]} for one in told]
     config = {"name": "ensemble", "members": members, "labels": len(labels)}
     backbone = model.build_backbone(config, len(montage.leads), "an ensemble")
-    backbone.load_state_dict(side_by_side([load_file(path) for path in paths]))
+    backbone.load_state_dict(side_by_side([member.state_dict() for member, _ in loaded]))
     network = Classifier(backbone, labels, MEAN)
     take_mean(network, len(paths))
     before: dict[str, Any] = {"backbone": config, "seen": sum((one["seen"] for one in told), [])}

@@ -9,6 +9,7 @@ import pytest
 import wfdb
 
 from ecgpipe import records, registry, settings
+from ecgpipe.annotations import Span
 from ecgpipe.datasets import _ambulatory, cudb, nsrdb, svdb
 from ecgpipe.stages import preprocess
 from tests.layouts._ambulatory import write_recording
@@ -164,3 +165,10 @@ def test_a_day_of_two_leads_and_100_000_beats_is_prepared_within_half_a_minute(t
     assert time.process_time() - began < 30
     assert len(records.read_table([path])) == int(99_999 * 0.86 / 2)
     assert sum(row.beats.get("V", 0) for row in rows) == 100
+
+
+def test_what_leads_into_a_fibrillation_begins_where_the_one_before_ended():
+    spans = (Span("(VF", 10, 20), Span("(N", 20, 25), Span("(VF", 30, 40), Span("(VF", 40, 41))
+    found = cudb.lead_ins((*spans, Span("(VF", 100, 120)))
+    assert [(span.onset, span.offset) for span in found] == [(0, 10), (20, 30), (85, 100)]
+    assert {span.code for span in found} == {"(ONSET"}

@@ -147,7 +147,16 @@ def test_fibrillation_that_is_never_closed_lasts_to_the_end():
     end = 127_232 / 250
     for name in ("cu15", "cu19", "cu20"):
         assert known[name].spans[-1].code == "(VF" and known[name].spans[-1].offset == end
-    assert sum(len(record.spans) for record in known.values()) == 33
+    spans = [span for record in known.values() for span in record.spans]
+    assert sum(span.code != cudb.LEAD_IN for span in spans) == 33
+
+
+def test_what_leads_into_a_fibrillation_of_cudb_is_known_from_what_is_free_of_it():
+    _, rows, _ = prepared("cudb")
+    cu10 = [row for row in rows if row.record.id == "cu10"]
+    reached = [row.start for row in cu10 if cudb.LEAD_IN in row.rhythms]
+    assert min(reached) > 299 and max(reached) < 317  # the mark is at 316.5 s
+    assert not any(cudb.LEAD_IN in row.rhythms for row in cu10 if row.rhythms.get("(VF", 0) == 1)
     assert not {"cu02", "cu14"} & set(known)
 
 

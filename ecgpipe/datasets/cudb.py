@@ -3,8 +3,9 @@
 Eight and a half minutes of one lead, each of a patient who fibrillates. `[` and `]` enclose
 ventricular fibrillation, here `(VF`; one that is never closed lasts to the end of the recording.
 Its onset is hard to place, tachycardia before it is mostly not marked, and what is outside is "not
-fibrillation", which is not "normal": it has no rhythm here unless the annotators named one. Beats
-are marked without their type: all are `Q`, unclassifiable.
+fibrillation", which is not "normal": it has no rhythm here unless the annotators named one. The 15
+seconds before an onset are `(ONSET`, so that a task can leave them out: of cu10 they hold 11 of
+tachycardia. Beats are marked without their type: all are `Q`, unclassifiable.
 
 Samples are missing (NaN), many where the signal leaves the range of the converter; windows are cut
 between them. Noise (`~`) is left out. Where copies of this database have lost which marks begin
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.annotations import Beats
+from ecgpipe.annotations import Beats, Span
 from ecgpipe.datasets import _ambulatory
 from ecgpipe.records import Record, Signal
 from ecgpipe.wfdb_annotations import Annotations
@@ -42,6 +43,7 @@ SHARDS = 4
 SOURCES = ("metadata", "signals")
 
 FIBRILLATION = "(VF"
+LEAD_IN, BEFORE = "(ONSET", 15.0  # seconds before a fibrillation
 LONGEST = 30.0  # seconds of noise, where its two ends look alike
 
 
@@ -66,14 +68,26 @@ def _record(folder: Path, name: str) -> Record:
     path = Path(f"{name}.hea")
     marks, fs, seconds = _ambulatory.read_marks(folder / path)
     time = _ambulatory.beats(marks, fs).time
+    spans = _ambulatory.rhythms(marks, fs, seconds, FIBRILLATION)
     return Record(
         id=name,
         patient=name,
         path=path,
-        spans=_ambulatory.rhythms(marks, fs, seconds, FIBRILLATION),
+        spans=tuple(sorted([*spans, *lead_ins(spans)], key=lambda span: span.onset)),
         beats=Beats(time, np.full(len(time), "Q")),
         unreadable=tuple(_noise(marks, fs, seconds)),
     )
+
+
+def lead_ins(spans: tuple[Span, ...]) -> list[Span]:
+    """Find what leads into each fibrillation, from the end of the one before at the earliest."""
+    found, free = [], 0.0
+    for span in spans:
+        if span.code == FIBRILLATION:
+            begin = max(span.onset - BEFORE, free)
+            found += [Span(LEAD_IN, begin, span.onset)] if begin < span.onset else []
+            free = span.offset
+    return found
 
 
 def _noise(marks: Annotations, fs: float, seconds: float) -> list[tuple[float, float]]:

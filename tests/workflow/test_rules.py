@@ -39,6 +39,40 @@ def test_a_recipe_that_adapts_to_patients_does_so_in_place_of_predicting(workflo
     assert plan.keys() == {"personalize", "evaluate", "collect", "compare", "table", "figure"}
 
 
+ENSEMBLE = """
+members: [{members}]
+copies: {copies}
+preparation: 100hz-10s
+tasks: [synthetic-upstream]
+objective: {{name: none}}
+fit: {{steps: 0, validate_every: 1}}
+"""
+
+
+def of_ensemble(workflow, members, copies):
+    """Ask for a run that starts from an ensemble, at the seed 1."""
+    told = ENSEMBLE.format(members=members, copies=copies)
+    (workflow.folder / "config/pretraining/both.yaml").write_text(told)
+    grid = STUDY["grids"][1] | {"pretrainings": ["both"], "seeds": [1]}
+    workflow.study(grids=[*STUDY["grids"], grid])
+
+
+def test_an_ensemble_trains_copies_of_its_members_at_seeds_of_their_own(workflow):
+    of_ensemble(workflow, "synthetic-supervised", 3)
+    told = workflow.snakemake("-n", "-p")
+    before = [f"results/pretraining/synthetic-supervised/standard/{seed}" for seed in (3, 4, 5)]
+    assert f"--start {'/checkpoint.safetensors '.join(before)}/checkpoint.safetensors " in told
+    assert workflow.plan()["pretrain"] == 4
+
+
+def test_copies_that_would_be_alike_are_refused_at_once(workflow):
+    member = workflow.folder / "config/pretraining/synthetic-supervised.yaml"
+    member.write_text(member.read_text() + "seeds: 1\n")
+    of_ensemble(workflow, "synthetic-supervised", 2)
+    with pytest.raises(AssertionError, match="2 copies of synthetic-supervised would be alike"):
+        workflow.plan()
+
+
 def test_adaptation_to_patients_has_clean_signals_only(workflow):
     recipe = workflow.folder / "config/recipes/demo-full.yaml"
     recipe.write_text(recipe.read_text() + "personalize: {shots: [5]}\n")
