@@ -168,7 +168,7 @@ def test_a_day_of_two_leads_and_100_000_beats_is_prepared_within_half_a_minute(t
 
 
 def test_what_leads_into_a_fibrillation_begins_where_the_one_before_ended():
-    spans = (Span("(VF", 10, 20), Span("(N", 20, 25), Span("(VF", 30, 40), Span("(VF", 40, 41))
-    found = cudb.lead_ins((*spans, Span("(VF", 100, 120)))
+    told = [("(VF", 10, 20), ("(N", 20, 25), ("(VF", 30, 40), ("(VF", 40, 41), ("(VF", 100, 120)]
+    found = cudb.lead_ins(tuple(Span(code, float(on), float(off)) for code, on, off in told))
     assert [(span.onset, span.offset) for span in found] == [(0, 10), (20, 30), (85, 100)]
     assert {span.code for span in found} == {"(ONSET"}
