@@ -31,7 +31,8 @@ def gather(needs: Needs) -> pd.DataFrame:
     """Measure the test patients of `select`'s runs: a line a patient, label, draw, shots, and run.
 
     Every line is there twice, its `state` `before` and `after`, which are the same where a model
-    was not adapted. ValueError if none was.
+    was not adapted: such a run also has lines of every window, with `order` `none`. ValueError if
+    there is no run of a recipe that adapts to patients.
     """
     selected = select(needs)
     if not selected:
@@ -56,7 +57,7 @@ def of_run(path: Path, own: Path) -> Iterator[pd.DataFrame]:
     clean, valid = predictions.read(path), predictions.read(own)
     thresholds = choose(valid.of("valid"), clean.labels)
     adapted, same = ({one.draw: one for one in predictions.read_adapted(p)} for p in (path, own))
-    if not adapted:
+    if not any(one.differs(clean) for one in adapted.values()):
         about = {"order": "none", "shots": 0, "draw": "none", "labeled": 0, "lacks": False}
         lines = patients.measure(clean.of("test"), *thresholds).assign(**about)
         yield from (lines.assign(state=state) for state in ("before", "after"))

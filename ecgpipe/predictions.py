@@ -20,6 +20,7 @@ from ecgpipe import hdf5, provenance, records
 REMEDY = "remove it and predict again"
 EMBEDDING = "clean/embedding"
 ADAPTED = "clean/adapted"
+ROUNDING = 1e-5  # of a probability
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Adapted:
     def after(self, clean: Predictions, shots: int) -> Predictions:
         """Take what the adapted models say of them."""
         return replace(self.before(clean), probability=self.probability[shots])
+
+    def differs(self, clean: Predictions) -> bool:
+        """Tell if any model says something else than before, beyond rounding."""
+        before = self.before(clean).probability
+        return any(np.abs(after - before).max() > ROUNDING for after in self.probability.values())
 
 
 def origin(

@@ -121,10 +121,25 @@ def test_a_study_that_adapts_to_nobody_has_no_table_and_a_figure_that_says_so(ne
     assert "no arm adapts to patients" in drawn.axes[0].texts[0].get_text()
 
 
-def test_an_arm_that_was_not_adapted_stands_by_itself(table):
+def test_an_arm_that_was_not_adapted_is_measured_on_every_window(needs, table):
     line = table.loc[("pooled + none", "none", 0, "patient_auroc")]
-    assert line["change_value"] == 0 and np.isnan(line["difference_value"])
+    assert line["change_value"] == 0 and line["difference_value"] == 0
     assert line["patients"] == 8 and line["labeled"] == 0
+    tests = [predictions.read(path).of("test") for _, path in needs.predictions[-2:]]
+    ranked = [
+        roc_auc_score(test.target[own, 0], test.probability[own, 0])
+        for test in tests
+        for own in (test.patient == name for name in np.unique(test.patient))
+        if test.target[own].any()
+    ]
+    assert line["value"] == pytest.approx(np.mean(ranked)) and line["both_classes"] == 6
+
+
+def test_so_is_one_that_adapts_without_a_step_beside_what_is_left_to_score(table):
+    line = table.loc[("pooled + kept", "none", 0, "patient_auroc")]
+    same = table.loc[("pooled + none", "none", 0, "patient_auroc")]
+    assert line["value"] == same["value"] and ("pooled + full", "none", 0) not in table.index
+    assert table.loc[("pooled + kept", "random", 5, "patient_auroc"), "value"] != line["value"]
 
 
 def test_thresholds_come_from_valid_patients_adapted_to_alike(needs, lines):
@@ -139,6 +154,7 @@ def test_thresholds_come_from_valid_patients_adapted_to_alike(needs, lines):
 
 
 def test_arms_that_were_scored_on_other_windows_are_not_compared(lines):
+    lines = lines[lines["order"] != "none"]
     other = lines["windows"].where(lines["arm"] == "pooled + kept", 27)
     with pytest.raises(ValueError, match="pooled . full and pooled . kept were scored on other"):
         personal.summarise(lines.assign(windows=other), ARMS)

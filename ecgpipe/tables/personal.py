@@ -1,9 +1,9 @@
 """Adaptation to each patient: what every arm scores on the rest of the test patients, and before.
 
-Patients of all splits are put together, each measured on what was not labeled of it; an arm that
-was not adapted has every window. The difference is from the first arm of a task, where it was
-adapted by as many windows. The last columns are at a threshold chosen for one false alarm an hour
-in valid patients. Tasks in which nobody is adapted to are left out.
+Patients of all splits are put together, each measured on what was not labeled of it; of an arm
+that adapts to nobody every window is measured, too. The difference is from the first arm of a task,
+where it was adapted by as many windows. The last columns are at a threshold chosen for one false
+alarm an hour in valid patients. Tasks in which nobody is adapted to are left out.
 """
 
 import pandas as pd
