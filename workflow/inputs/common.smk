@@ -29,8 +29,8 @@ REVISION = {
     "explain": 2,
     "collect": 2,
     "compare": 2,
-    "table": 4,
-    "figure": 6,
+    "table": 5,
+    "figure": 7,
 }
 
 STUDY = settings.build(studies.Study, config, "the study's configuration")
