@@ -13,7 +13,7 @@ ROUNDING = 1e-6  # seconds
 class Span:
     """A stretch of a recording that a code is true of, in seconds into the recording."""
 
-    code: str  # as the source writes it, such as `(VT`
+    code: str  # as the source writes it, such as `(VT`, or of the dataset's file: cudb's `(ONSET`
     onset: float
     offset: float
 

@@ -10,7 +10,6 @@ took is not in it. Floating-point operations are those that `fit` counted in ste
 backward, of all views of a record; see `operations` for what counts.
 """
 
-import itertools
 import math
 
 import numpy as np
@@ -63,16 +62,11 @@ def pretraining_costs(costs: pd.DataFrame) -> pd.DataFrame:
 def chains(costs: pd.DataFrame) -> dict[str, list[str]]:
     """List each pretraining and all that it goes on from, the last one first.
 
-    An ensemble goes on from every copy of its members.
+    An ensemble goes on from every copy of its members: a name stands there once a training.
     """
     own = costs[costs["stage"] == "pretrain"].reindex(columns=["pretraining", "start"])
     start = dict(own.dropna().to_numpy())
-
-    def stages(name: str) -> list[str]:
-        before = [stages(one) for one in start.get(name, "").split()]
-        return [name, *itertools.chain.from_iterable(before)]
-
-    return {name: stages(name) for name in own["pretraining"].unique()}
+    return {name: [name, *start.get(name, "").split()] for name in own["pretraining"].unique()}
 
 
 def share_of(best: float, share: float) -> float:

@@ -12,7 +12,7 @@ from ecgpipe.heads import HeadConfig
 from ecgpipe.model import Classifier
 
 MEAN = HeadConfig(pool="mean", norm=False, dropout=0.0)
-MERGED = ("datasets", "revision")  # of members' checkpoints, by name
+MERGED = ("datasets", "revision", "preparation")  # of members' checkpoints, by name
 
 
 def assemble(
@@ -36,9 +36,19 @@ def assemble(
     network = Classifier(backbone, labels, MEAN)
     take_mean(network, len(paths))
     before: dict[str, Any] = {"backbone": config, "seen": sum((one["seen"] for one in told), [])}
-    for name in MERGED:
-        before[name] = {key: value for one in told for key, value in one[name].items()}
-    return network, before
+    return network, before | {name: merge(name, [one[name] for one in told]) for name in MERGED}
+
+
+def merge(what: str, told: list[dict[str, Any]]) -> dict[str, Any]:
+    """Unite what members tell; ValueError if they contradict each other."""
+    merged = {key: value for one in told for key, value in one.items()}
+    odd = sorted({key for one in told for key, value in one.items() if merged[key] != value})
+    if odd:
+        raise ValueError(
+            f"{what} of {', '.join(odd)} differ among the members of an ensemble; remove the "
+            "older ones, with what they came from, and run the study again"
+        )
+    return merged
 
 
 def refuse_other_labels(path: Path, said: tuple[str, ...], labels: tuple[str, ...]) -> None:

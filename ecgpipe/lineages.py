@@ -26,31 +26,31 @@ def origin(told: dict[str, Any]) -> Origin:
     return Origin(before, told.get("copies", 1), told.get("seeds") == 1)
 
 
-def behind(name: str, seed: int, origin_of: Callable[[str], Origin]) -> list[Training]:
+def parents(name: str, seed: int, origin_of: Callable[[str], Origin]) -> list[Training]:
     """List the trainings that one starts from; copies of a member have seeds of their own.
 
     Raises:
-        ValueError: if copies of a member would be alike, since all runs share one seed of it.
+        ValueError: if one would come twice: a member named so, or copies that share one seed.
 
     """
     own = origin_of(name)
-    alike = [member for member in own.before if own.copies > 1 and origin_of(member).shared]
-    if alike:
-        raise ValueError(
-            f"pretraining {name}: {own.copies} copies of {', '.join(alike)} would be alike, for "
-            "all its runs share one seed; leave out its `seeds`, or `copies`"
-        )
     first = own.seed(seed) * own.copies
-    return [
+    found = [
         (member, origin_of(member).seed(first + copy))
         for member in own.before
         for copy in range(own.copies)
     ]
+    if alike := sorted({member for member, at in found if found.count((member, at)) > 1}):
+        raise ValueError(
+            f"pretraining {name}: members of {', '.join(alike)} would be alike, with one seed; "
+            "name each once, and leave out its `seeds: 1`, or `copies`"
+        )
+    return found
 
 
 def lineage(name: str, seed: int, origin_of: Callable[[str], Origin]) -> list[Training]:
-    """List a training and all that it stands on, itself first; what comes twice is listed twice."""
+    """List a training and all that it stands on, itself first, each once."""
     found = [(name, origin_of(name).seed(seed))]
-    for before in behind(name, seed, origin_of):
+    for before in parents(name, seed, origin_of):
         found += lineage(*before, origin_of)
-    return found
+    return list(dict.fromkeys(found))

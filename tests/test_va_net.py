@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from ecgpipe.model import build_backbone
+from ecgpipe import registry
+from ecgpipe.heads import HeadConfig
+from ecgpipe.model import Classifier, build_backbone
 
 
 def build(**config):
@@ -74,3 +76,14 @@ def test_a_layer_computes_what_the_frameworks_does():
 def test_a_size_that_cannot_be_is_refused(told, said):
     with pytest.raises(ValueError, match=said):
         build(**told)
+
+
+@pytest.mark.parametrize("adapter", ["norm", "bias"])
+def test_norms_can_learn_where_convolutions_do_not(adapter):
+    backbone = build(width=16, dim=16, hidden=32)
+    network = Classifier(backbone, ("VA",), HeadConfig(pool="mean", norm=False, dropout=0.0))
+    chosen = registry.load("adapters", adapter)
+    chosen.attach(network, chosen.Config(), None)
+    network.train()(torch.randn(8, 1, 500)).square().sum().backward()
+    learning = [p for p in backbone.parameters() if p.requires_grad]
+    assert learning and all(p.grad.isfinite().all() and p.grad.any() for p in learning)

@@ -13,6 +13,8 @@ from torch.nn.functional import interpolate
 from ecgpipe.logits import own, settled
 from ecgpipe.model import Classifier
 
+OF_TOKENS = True
+
 
 @dataclass(frozen=True)
 class Config:
@@ -31,8 +33,8 @@ def attribute(
     assert network.head is not None, "a classifier without labels has no logits"
     if not network.backbone.timed:
         raise ValueError(
-            "grad_cam needs tokens that stand for parts of the time, which those of an ensemble do "
-            "not; explain it by gradient_input, integrated_gradients or occlusion"
+            "grad_cam needs tokens that stand for parts of the time, which those of this backbone "
+            "do not; explain it by gradient_input, integrated_gradients or occlusion"
         )
     with settled(network):
         with torch.no_grad():

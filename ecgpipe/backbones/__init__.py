@@ -5,6 +5,7 @@ A file offers `Config`, a frozen dataclass with the published values as defaults
 `(batch, lead, time)` to whatever `trunk` takes, `trunk(stemmed)` returns `(batch, token, dim)`, and
 calling it does one after the other. It runs at any length and on any number of leads, draws its
 weights from torch's generator, and `layers()` lists its parts from input to output.
+Where no token stands for a part of the time, `timed` says so.
 Objectives that predict ask for more: `causal` says that the stem gives tokens, `width` wide, and
 that a token of the trunk has seen none of them beyond its own; `patch` says that they are patches
 of so many leads and samples, any of which the trunk can do without.

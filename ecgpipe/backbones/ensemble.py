@@ -6,8 +6,9 @@ such a token may be that mean (`ensembles.assemble`) or learn whom to believe, w
 (Wolpert 1992).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -60,8 +61,14 @@ class Backbone(model.Backbone):
         return stemmed
 
     def layers(self) -> list[nn.Module]:
-        """List the members together: none comes before another."""
-        return [self.members]
+        """List the parts of all members by how many follow, their heads last."""
+        members = cast(Iterable[model.Classifier], self.members)
+        parts = [[*member.backbone.layers(), member.head] for member in members]
+        depth = max(map(len, parts))
+        return [
+            nn.ModuleList(own[-place] for own in parts if len(own) >= place)
+            for place in range(depth, 0, -1)
+        ]
 
 
 def build(member: Member, leads: int, labels: tuple[str, ...]) -> model.Classifier:

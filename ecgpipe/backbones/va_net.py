@@ -104,7 +104,10 @@ class Backbone(model.Backbone):
         """Convolve, and average equal shares of the time: at most so many as samples are left."""
         leads = to_map(signal)
         short, long = (convolve(leads) for convolve in self.beside)
-        features = self.shorten((short + long) / 2)
+        mean = (short + long) / 2
+        if not mean.requires_grad:  # torch 2.13 on a CPU dies in the norm's backward otherwise
+            mean = mean.contiguous()
+        features = self.shorten(mean)
         tokens = min(self.tokens, features.shape[-1])
         return to_tokens(adaptive_avg_pool2d(self.behind(features), (1, tokens)))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ecgpipe import predictions, writing
-from ecgpipe.lineages import Origin, behind, lineage
+from ecgpipe.lineages import Origin, lineage
 from ecgpipe.settings import build, parse
 from ecgpipe.studies import Run, Study, runs
 
@@ -71,7 +71,7 @@ def _trainings(
     origins = {name: build(Origin, one, name) for name, one in told["origins"].items()}
     for run in study:
         for pretraining, seed in lineage(run.pretraining, run.seed, origins.__getitem__):
-            before = behind(pretraining, seed, origins.__getitem__)
+            _, *before = lineage(pretraining, seed, origins.__getitem__)
             start = " ".join(name for name, _ in before)
             folder = results / "pretraining" / pretraining / run.split / str(seed)
             about = {"pretraining": pretraining, "split": run.split, "start": start}

@@ -76,7 +76,8 @@ def run(
     shown = (asked.groupby("label").cumcount() < explanation.examples).to_numpy()
     shifted = attention.shift(questions.region, torch.Generator().manual_seed(derive(seed, 7)))
     found, kept = [], {}
-    for name, attribute in attributions(explanation, questions.cohort.montage.fs):
+    timed = network.backbone.timed
+    for name, attribute in attributions(explanation, questions.cohort.montage.fs, timed):
         relevance = questions.relevance(network, attribute)
         measured = against_nulls(questions, relevance, shifted, random, attribute)
         found += [explanations.lines(asked, name, *each) for each in measured.items()]
@@ -90,12 +91,15 @@ def run(
     log.info("%d records explained in %.0f s: %s", len(set(asked["record"])), seconds, counts)
 
 
-def attributions(explanation: Explanation, fs: int) -> Iterator[tuple[str, Attribute]]:
-    """Set every attribution up as the settings say."""
+def attributions(explanation: Explanation, fs: int, timed: bool) -> Iterator[tuple[str, Attribute]]:
+    """Set every attribution up as the settings say; leave out those that need timed tokens."""
     for told in explanation.attributions:
         name, values = plugin(told, "explanation: attributions")
         chosen = registry.load("attributions", name)
         config = build(chosen.Config, values, f"attribution {name}")
+        if getattr(chosen, "OF_TOKENS", False) and not timed:
+            log.info("%s left out: this network's tokens stand for no part of the time", name)
+            continue
         yield name, partial(chosen.attribute, config=config, fs=fs)
 
 

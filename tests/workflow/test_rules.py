@@ -69,7 +69,7 @@ def test_copies_that_would_be_alike_are_refused_at_once(workflow):
     member = workflow.folder / "config/pretraining/synthetic-supervised.yaml"
     member.write_text(member.read_text() + "seeds: 1\n")
     of_ensemble(workflow, "synthetic-supervised", 2)
-    with pytest.raises(AssertionError, match="2 copies of synthetic-supervised would be alike"):
+    with pytest.raises(AssertionError, match="members of synthetic-supervised would be alike"):
         workflow.plan()
 
 

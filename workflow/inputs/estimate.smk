@@ -36,7 +36,7 @@ def estimate_json(wildcards):
         "study": plain_study(),
         "tasks": tasks,
         "preparations": {name: named[name]["preparation"] for name in starts},
-        "shared": sorted(name for name in starts if named[name].get("seeds")),
+        "shared": sorted(name for name in starts if origin_of(name).shared),
         "shards": {name: shard_count(name) for name in datasets},
         "revision": {"estimate": REVISION["estimate"]},
     }

@@ -26,7 +26,7 @@ def origin_of(name):
 
 def start(wildcards):
     """The pretraining that this one goes on from, or its members, if any."""
-    before = lineages.behind(wildcards.pretraining, int(wildcards.seed), origin_of)
+    before = lineages.parents(wildcards.pretraining, int(wildcards.seed), origin_of)
     return checkpoints_of(before, wildcards.split)
 
 
@@ -53,7 +53,8 @@ def pretraining_json(wildcards):
 
 def pretrained(wildcards):
     """Where a run starts from."""
-    return checkpoints_of(lineage_of(wildcards)[:1], wildcards.split)
+    name, seed = wildcards.pretraining, int(wildcards.seed)
+    return checkpoints_of([(name, origin_of(name).seed(seed))], wildcards.split)
 
 
 def teacher(wildcards):
