@@ -113,7 +113,7 @@ def test_a_pretraining_costs_the_median_of_its_seeds():
 
 
 def test_a_pretraining_costs_what_those_cost_that_it_goes_on_from():
-    last, middle = pretraining("c", (10, 30, 20), "b"), pretraining("b", (100,), "a")
+    last, middle = pretraining("c", (10, 30, 20), "b a"), pretraining("b", (100,), "a")
     costs = pd.DataFrame([*last, *middle, *pretraining("a", (1000, 3000))])
     found = convergence.pretraining_costs(costs).xs("standard", level="split")
     assert found["flops"].to_dict() == {"a": 2000 * FLOPS, "b": 2100 * FLOPS, "c": 2120 * FLOPS}

@@ -63,7 +63,7 @@ class Backbone(model.Backbone):
     def layers(self) -> list[nn.Module]:
         """List the parts of all members by how many follow, their heads last."""
         members = cast(Iterable[model.Classifier], self.members)
-        parts = [[*member.backbone.layers(), member.head] for member in members]
+        parts = [[*m.backbone.layers(), cast(nn.Module, m.head)] for m in members]
         depth = max(map(len, parts))
         return [
             nn.ModuleList(own[-place] for own in parts if len(own) >= place)

@@ -27,7 +27,7 @@ REVISION = {
     "evaluate": 2,
     "estimate": 1,
     "explain": 2,
-    "collect": 2,
+    "collect": 3,
     "compare": 2,
     "table": 5,
     "figure": 7,
