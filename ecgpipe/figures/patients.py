@@ -13,7 +13,7 @@ from ecgpipe.render import LEARNT, Needs, largest_budget
 NEEDS = ("predictions",)
 WAYS = {"none": "not adapted", "chronological": "first {} of a class", "random": "any {}"}
 STATES = {"before": (-0.17, _style.GREY), "after": (0.17, _style.COLOURS[0])}
-ROW, HEAD = 0.24, 0.75  # inches: an arm, titles and axis
+ROW, HEAD = 0.24, 1.15  # inches: an arm, titles and axis
 
 
 @_style.styled
@@ -43,7 +43,9 @@ def draw(needs: Needs) -> Figure:
 
 def _block(block: SubFigure, here: pd.DataFrame, looks: dict[str, dict]) -> None:
     """Draw a task's ways of labeling side by side."""
-    ways = list(here.groupby(personal.WAY).groups)
+    ways = sorted(
+        here.groupby(personal.WAY).groups, key=lambda way: (list(WAYS).index(way[0]), way)
+    )
     panels = block.subplots(1, len(ways), squeeze=False, sharex=True, sharey=True)[0]
     for panel, (order, shots) in zip(panels, ways, strict=True):
         own = here[(here["order"] == order) & (here["shots"] == shots)]
@@ -67,14 +69,15 @@ def handles() -> list[Line2D]:
 def _panel(panel: Axes, own: pd.DataFrame, arms: list[str]) -> None:
     """Draw every arm's patients; an arm that was not adapted has them once."""
     _style.ruled(panel, "x")
+    adapted = bool(own["shots"].any())
     for state, (offset, colour) in STATES.items():
-        if state == "before" and not own["shots"].any():
+        if state == "after" and not adapted:
             continue
         means = own[own["state"] == state].groupby(["arm", "patient"])["auroc"].mean()
         for arm, values in means.groupby("arm"):
-            if state == "before" and values.mean() < LEARNT:
+            if adapted and state == "before" and values.mean() < LEARNT:
                 continue
-            height = arms.index(arm) + offset
+            height = arms.index(arm) + (offset if adapted else 0.0)
             panel.plot(values, [height] * len(values), "o", color=colour, alpha=0.45, markersize=2)
             once = np.ones((1, len(values)))
             worst = patients.quantile(values.to_numpy(), once, patients.DECILE)
