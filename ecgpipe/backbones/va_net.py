@@ -10,6 +10,7 @@ never used. The head that goes with it is `{pool: mean, norm: false, dropout: 0}
 import math
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
@@ -105,7 +106,8 @@ class Backbone(model.Backbone):
         leads = to_map(signal)
         short, long = (convolve(leads) for convolve in self.beside)
         mean = (short + long) / 2
-        if not mean.requires_grad:  # torch 2.13 on a CPU dies in the norm's backward otherwise
+        if torch.is_grad_enabled() and not mean.requires_grad:
+            # the backward of a norm over channels-last features that need no gradient crashes
             mean = mean.contiguous()
         features = self.shorten(mean)
         tokens = min(self.tokens, features.shape[-1])
